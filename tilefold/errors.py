@@ -13,7 +13,7 @@ class CallerError(TilefoldError):
     """The caller's: a wrong declaration, wrong data or a wrong request. Repeating the call cannot help."""
 
 
-class SystemFault(TilefoldError):
+class SystemFault(TilefoldError):  # noqa: N818 - a kind of error, never raised itself
     """Ours or the environment's: a store that is down, bytes that are broken. Repeating the call later may help."""
 
 

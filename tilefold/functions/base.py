@@ -1,0 +1,126 @@
+"""What every aggregate is made of: partial states that merge, and a last step that turns them into a value.
+
+The rule: a function is a tuple of partials plus `finalize`; nothing else in the project knows one function from another.
+Each partial exists twice with one meaning, as Polars expressions for many keys and as plain Python for one:
+
+    events --from_events--> tile rows --merge_rows--> fewer tile rows --finalize_rows--> values     (Polars, bulk)
+    event  --lift-->        tile columns --fold, combine--> state --finalize--> value               (plain, one key)
+
+Merging is associative and has an identity (an absent tile), so tiles may be folded in any grouping. The shape follows
+Chronon's `BaseAggregator` (prepare, update, merge, finalize).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import polars as pl
+
+TIME = "__time_us"
+"""Name of the event's time (Int64, microseconds) in the frames that `from_events` sees."""
+TIE = "__tie"
+"""Name of what orders events of the same time: the event id (String) or a hash of the row (Int64)."""
+
+Columns: TypeAlias = Sequence[Sequence[Any]]
+Expressions: TypeAlias = list[pl.Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRequest:
+    """A function with parameters, as people ask for it: `last_distinct(3)`."""
+
+    name: str
+    params: tuple[tuple[str, int | float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One stored column of a partial state.
+
+    `nullable` says whether a tile may hold none; `dtype` is the column's Polars type.
+    """
+
+    suffix: str
+    dtype: pl.DataType
+    nullable: bool = False
+
+
+class Partial(ABC):
+    """One kind of partial state over one input column, shared by all functions that need it.
+
+    Attributes
+    ----------
+    name
+        Identifies the partial among those of the same input column.
+    components
+        The columns it stores, named `{prefix}{suffix}`.
+    ordered
+        Whether `from_events` relies on events sorted by (TIME, TIE).
+    """
+
+    name: str
+    components: tuple[Component, ...]
+    ordered: bool = False
+
+    @abstractmethod
+    def from_events(self, column: str, prefix: str) -> Expressions:
+        """Aggregations of a group of events into one tile: an expression per component."""
+
+    @abstractmethod
+    def merge_rows(self, prefix: str) -> Expressions:
+        """Aggregations of a group of tiles into one tile: an expression per component."""
+
+    @abstractmethod
+    def lift(self, value: Any, time_us: int, tie: Any) -> tuple[Any, ...]:
+        """The tile of one event, as plain physical values: one per component."""
+
+    @abstractmethod
+    def fold(self, columns: Columns, low: int, high: int) -> Any:
+        """The state of tiles `low` to `high` (exclusive, `low < high`); columns hold physical values, a sequence each."""
+
+    @abstractmethod
+    def combine(self, one: Any, other: Any) -> Any:
+        """The state of two disjoint sets of tiles; neither is absent."""
+
+    def named(self, prefix: str) -> list[str]:
+        """The names of the stored columns, in the order of `components`."""
+        return [prefix + component.suffix for component in self.components]
+
+
+class _Overflow:
+    """The mark of a result that its type cannot hold."""
+
+    def __repr__(self) -> str:
+        return "OVERFLOW"
+
+
+OVERFLOW = _Overflow()
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateFunction:
+    """A function bound to the type of its input.
+
+    Attributes
+    ----------
+    label
+        What stands in feature names: `sum`, `last_distinct_3`.
+    partials
+        The partial states it needs.
+    result_dtype
+        The Polars type of its value.
+    empty
+        Its value on an empty window.
+    finalize
+        From one state per partial (never absent) to a plain Python value, None, or OVERFLOW.
+    finalize_rows
+        From one list of column names per partial to the expression of the value, null where OVERFLOW.
+    """
+
+    label: str
+    partials: tuple[Partial, ...]
+    result_dtype: pl.DataType
+    empty: Any
+    finalize: Callable[..., Any] = field(compare=False)
+    finalize_rows: Callable[..., pl.Expr] = field(compare=False)

@@ -1,0 +1,150 @@
+"""`first`, `last`, `first(n)` and `last(n)`.
+
+The rule: events are ordered by time, then by tie (event id, else a hash of the row), so the same events give the same
+result in any order of arrival. A state is the entries (time, tie, value) that stand at the wanted end; nulls are skipped.
+"""
+
+from operator import itemgetter
+from typing import Any
+
+import polars as pl
+
+from tilefold.functions.base import TIE, TIME, AggregateFunction, Columns, Component, Expressions, Partial
+from tilefold.functions.plain import physical_to_python
+
+ORDER = itemgetter(0, 1)
+"""Sort key of entries (time, tie, value)."""
+
+
+class One(Partial):
+    """The entry at one end: three columns, null where the tile holds no value."""
+
+    ordered = True
+
+    def __init__(self, name: str, dtype: pl.DataType, tie_dtype: pl.DataType) -> None:
+        self.name = name
+        self.components = (
+            Component(f"{name}_time", pl.Int64(), nullable=True),
+            Component(f"{name}_tie", tie_dtype, nullable=True),
+            Component(name, dtype, nullable=True),
+        )
+        self._pick: Any = max if name == "last" else min
+
+    def _end(self, value: pl.Expr) -> pl.Expr:
+        return value.last() if self.name == "last" else value.first()
+
+    def from_events(self, column: str, prefix: str) -> Expressions:
+        """See `Partial`."""
+        there = pl.col(column).is_not_null()
+        sources = (TIME, TIE, column)
+        return [
+            self._end(pl.col(source).filter(there)).alias(name)
+            for source, name in zip(sources, self.named(prefix), strict=True)
+        ]
+
+    def merge_rows(self, prefix: str) -> Expressions:
+        """See `Partial`."""
+        time, tie, value = self.named(prefix)
+        there = pl.col(time).is_not_null()
+        order = [pl.col(time).filter(there), pl.col(tie).filter(there)]
+        return [self._end(pl.col(name).filter(there).sort_by(order)).alias(name) for name in (time, tie, value)]
+
+    def lift(self, value: Any, time_us: int, tie: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (None, None, None) if value is None else (time_us, tie, value)
+
+    def fold(self, columns: Columns, low: int, high: int) -> Any:
+        """See `Partial`."""
+        times, ties, values = (column[low:high] for column in columns)
+        entries = (entry for entry in zip(times, ties, values, strict=True) if entry[0] is not None)
+        return self._pick(entries, key=ORDER, default=None)
+
+    def combine(self, one: Any, other: Any) -> Any:
+        """See `Partial`."""
+        if one is None or other is None:
+            return other if one is None else one
+        return self._pick(one, other, key=ORDER)
+
+
+class Many(Partial):
+    """Up to `limit` entries at one end, ascending: three list columns of equal lengths."""
+
+    ordered = True
+
+    def __init__(self, end: str, limit: int, dtype: pl.DataType, tie_dtype: pl.DataType) -> None:
+        self.name = f"{end}_{limit}"
+        self.components = (
+            Component(f"{self.name}_times", pl.List(pl.Int64())),
+            Component(f"{self.name}_ties", pl.List(tie_dtype)),
+            Component(self.name, pl.List(dtype)),
+        )
+        self._end, self._limit = end, limit
+
+    def _cut(self, value: pl.Expr) -> pl.Expr:
+        return value.tail(self._limit) if self._end == "last" else value.head(self._limit)
+
+    def _keep(self, value: pl.Expr) -> pl.Expr:
+        """Which of a group's values, in order, may stand in the state."""
+        return value.is_not_null()
+
+    def from_events(self, column: str, prefix: str) -> Expressions:
+        """See `Partial`."""
+        keep = self._keep(pl.col(column))
+        sources = (TIME, TIE, column)
+        return [
+            self._cut(pl.col(source).filter(keep)).alias(name) for source, name in zip(sources, self.named(prefix), strict=True)
+        ]
+
+    def merge_rows(self, prefix: str) -> Expressions:
+        """See `Partial`."""
+        names = self.named(prefix)
+        times, ties, values = (pl.col(name).explode(empty_as_null=False, keep_nulls=False) for name in names)
+        keep = self._keep(values.sort_by([times, ties]))
+        return [
+            self._cut(column.sort_by([times, ties]).filter(keep)).alias(name)
+            for column, name in zip((times, ties, values), names, strict=True)
+        ]
+
+    def lift(self, value: Any, time_us: int, tie: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return ([], [], []) if value is None else ([time_us], [tie], [value])
+
+    def fold(self, columns: Columns, low: int, high: int) -> Any:
+        """See `Partial`."""
+        times, ties, values = columns
+        entries: list[tuple[Any, ...]] = []
+        for i in range(low, high):
+            entries += zip(times[i], ties[i], values[i], strict=True)
+        return self._select(entries)
+
+    def combine(self, one: Any, other: Any) -> Any:
+        """See `Partial`."""
+        return self._select(one + other)
+
+    def _select(self, entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        entries.sort(key=ORDER)
+        return entries[-self._limit :] if self._end == "last" else entries[: self._limit]
+
+
+def one_function(label: str, dtype: pl.DataType, tie_dtype: pl.DataType) -> AggregateFunction:
+    """`first` or `last`, by its label; the result has the input's type."""
+    convert = physical_to_python(dtype)
+
+    def finish(entry: Any) -> Any:
+        return None if entry is None else convert(entry[2])
+
+    return AggregateFunction(label, (One(label, dtype, tie_dtype),), dtype, None, finish, lambda names: pl.col(names[2]))
+
+
+def many_function(label: str, partial: Many, dtype: pl.DataType) -> AggregateFunction:
+    """The list forms; the result is a List of the input's type, ascending by time."""
+    convert = physical_to_python(dtype)
+    empty = pl.lit([], dtype=pl.List(dtype))
+
+    def finish(entries: Any) -> Any:
+        return [convert(value) for _, _, value in entries]
+
+    def finish_rows(names: list[str]) -> pl.Expr:
+        return pl.coalesce(pl.col(names[2]), empty)
+
+    return AggregateFunction(label, (partial,), pl.List(dtype), [], finish, finish_rows)

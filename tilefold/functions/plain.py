@@ -1,0 +1,60 @@
+"""From the physical values that tiles hold to the plain Python values that people get.
+
+The rule: tiles hold numbers for times (microseconds or days since 1970), so that merging compares integers; only the last
+step makes a `datetime` or `date` of them.
+"""
+
+import math
+import struct
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1)
+_FLOAT32 = struct.Struct("<f")
+_FLOAT32_MAX = 3.4028235677973366e38  # the smallest Float64 that rounds to infinity in Float32
+
+
+def _to_datetime(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def _to_date(value: int) -> date:
+    return _EPOCH_DAY + timedelta(days=value)
+
+
+def to_float32(value: float) -> float:
+    """The nearest Float32, as a Python float; beyond its range an infinity."""
+    if abs(value) >= _FLOAT32_MAX:
+        return float("inf") if value > 0 else float("-inf")
+    return float(_FLOAT32.unpack(_FLOAT32.pack(value))[0])
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a value of any type is a floating point NaN."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def physical_to_python(dtype: pl.DataType) -> Callable[[Any], Any]:
+    """The conversion of one stored value of `dtype` to what users see."""
+    if isinstance(dtype, pl.Datetime):
+        return _to_datetime
+    if dtype == pl.Date:
+        return _to_date
+    if dtype == pl.Boolean:
+        return bool
+    return _same
+
+
+def physical_dtype(dtype: pl.DataType) -> pl.DataType:
+    """The type in which tiles hold values of `dtype`: integers for times, the same otherwise."""
+    if isinstance(dtype, pl.Datetime):
+        return pl.Int64()
+    return pl.Int32() if dtype == pl.Date else dtype

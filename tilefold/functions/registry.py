@@ -1,0 +1,125 @@
+"""The closed registry of functions: which there are, what inputs they take, how they are built.
+
+The rule: a function is known here or it does not exist; an unknown name, parameter or input type is an error that names it.
+"""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
+from tilefold.functions.base import AggregateFunction, FunctionRequest
+from tilefold.functions.distinct import Distinct
+from tilefold.functions.extremes import extreme_function
+from tilefold.functions.moments import moments_function
+from tilefold.functions.ordered import Many, many_function, one_function
+from tilefold.functions.sums import count_function, events_function, mean_function, sum_function
+
+_LIST_FUNCTIONS = {"first": Many, "last": Many, "first_distinct": Distinct, "last_distinct": Distinct}
+_LIST_LIMIT_MAX = 1000  # the state of a tile holds that many entries, and a key has many tiles
+_NOT_BUILT = ("approx_count_distinct", "approx_percentile")
+_NUMBERS = "integers, floats and booleans"
+_ORDERED = "integers, floats, booleans, strings, dates and UTC timestamps"
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean
+
+
+def _is_ordered(dtype: pl.DataType) -> bool:
+    return _is_number(dtype) or dtype in (pl.String, pl.Date) or isinstance(dtype, pl.Datetime)
+
+
+def _moments(freedom: int, *, root: bool) -> Callable[[str, pl.DataType], AggregateFunction]:
+    return lambda label, dtype: moments_function(label, freedom, root=root)  # noqa: ARG005 - one signature for all
+
+
+_OF_NUMBERS: dict[str, Callable[[str, pl.DataType], AggregateFunction]] = {
+    "sum": sum_function,
+    "mean": mean_function,
+    "var_pop": _moments(0, root=False),
+    "var_samp": _moments(1, root=False),
+    "variance": _moments(1, root=False),
+    "stddev_pop": _moments(0, root=True),
+    "stddev_samp": _moments(1, root=True),
+    "stddev": _moments(1, root=True),
+}
+_OF_ORDERED: dict[str, Callable[[str, pl.DataType], AggregateFunction]] = {
+    "min": extreme_function,
+    "max": extreme_function,
+}
+FUNCTION_NAMES = ("count", *_OF_NUMBERS, *_OF_ORDERED, "first", "last", "first_distinct", "last_distinct")
+
+
+def resolve(
+    function: str | FunctionRequest, input_dtype: pl.DataType | None, tie_dtype: pl.DataType | None = None
+) -> AggregateFunction:
+    """Bind a function to its input's type.
+
+    Parameters
+    ----------
+    function
+        A name, or a name with parameters.
+    input_dtype
+        The Polars type of the input column; None for `count` without a column.
+    tie_dtype
+        What orders events of one time: String for event ids, Int64 (the default) for hashes of rows.
+
+    Raises
+    ------
+    DeclarationError
+        Where the function, its parameters or its input type are unknown.
+    NotBuiltYetError
+        Where the function is part of the API but not of this release.
+    """
+    request = FunctionRequest(function) if isinstance(function, str) else function
+    if request.name in _NOT_BUILT:
+        raise NotBuiltYetError(
+            complaint("function", "sketches are not built in this release", request.name, "Use one of the others.")
+        )
+    if request.name not in FUNCTION_NAMES:
+        mend = f"Known functions: {', '.join(FUNCTION_NAMES)}."
+        raise DeclarationError(complaint("function", "it must be a known name", request.name, mend))
+    if input_dtype is None:
+        return _without_input(request)
+    return _with_input(request, input_dtype, tie_dtype or pl.Int64())
+
+
+def _without_input(request: FunctionRequest) -> AggregateFunction:
+    if request.name != "count":
+        mend = "Give it an input_column."
+        raise DeclarationError(complaint("function", "only count works without a column", request.name, mend))
+    return events_function(request.name)
+
+
+def _with_input(request: FunctionRequest, dtype: pl.DataType, tie_dtype: pl.DataType) -> AggregateFunction:
+    if request.name in _OF_NUMBERS:
+        _require(request, _is_number(dtype), dtype, _NUMBERS)
+        return _OF_NUMBERS[request.name](request.name, dtype)
+    if request.name == "count":
+        return count_function(request.name)
+    _require(request, _is_ordered(dtype), dtype, _ORDERED)
+    if request.name in _OF_ORDERED:
+        return _OF_ORDERED[request.name](request.name, dtype)
+    return _ordered(request, dtype, tie_dtype)
+
+
+def _require(request: FunctionRequest, fits: bool, dtype: pl.DataType, accepted: str) -> None:
+    if not fits:
+        mend = "Cast the column in the view's transformation, or use another function."
+        raise DeclarationError(complaint(f"function '{request.name}'", f"it takes {accepted}", str(dtype), mend))
+
+
+def _ordered(request: FunctionRequest, dtype: pl.DataType, tie_dtype: pl.DataType) -> AggregateFunction:
+    limit = dict(request.params).get("n")
+    if limit is None:
+        if "distinct" in request.name:
+            mend = f"Write {request.name}(3) for three values."
+            raise DeclarationError(complaint(f"function '{request.name}'", "it needs a number n", None, mend))
+        return one_function(request.name, dtype, tie_dtype)
+    if not isinstance(limit, int) or not 1 <= limit <= _LIST_LIMIT_MAX:
+        mend = f"Choose a whole number from 1 to {_LIST_LIMIT_MAX}."
+        raise DeclarationError(complaint(f"function '{request.name}'", "n must be in range", limit, mend))
+    end = request.name.removesuffix("_distinct")
+    partial = _LIST_FUNCTIONS[request.name](end, limit, dtype, tie_dtype)
+    return many_function(f"{request.name}_{limit}", partial, dtype)
