@@ -1,0 +1,39 @@
+"""Functions with parameters, for `Aggregate(function=...)`.
+
+The rule: each only records what was asked for; its parameters are checked where the view that uses it is declared, so that
+the error can name the view. Functions without parameters are asked for by name: `function="sum"`.
+"""
+
+from tilefold.functions import FunctionRequest
+
+__all__ = ["approx_count_distinct", "approx_percentile", "first", "first_distinct", "last", "last_distinct"]
+
+
+def last(n: int) -> FunctionRequest:
+    """The latest `n` values, ascending by time, as a list."""
+    return FunctionRequest("last", (("n", n),))
+
+
+def first(n: int) -> FunctionRequest:
+    """The earliest `n` values, ascending by time, as a list."""
+    return FunctionRequest("first", (("n", n),))
+
+
+def last_distinct(n: int) -> FunctionRequest:
+    """The `n` distinct values seen latest, each at its latest time, ascending by time, as a list."""
+    return FunctionRequest("last_distinct", (("n", n),))
+
+
+def first_distinct(n: int) -> FunctionRequest:
+    """The `n` distinct values seen earliest, each at its earliest time, ascending by time, as a list."""
+    return FunctionRequest("first_distinct", (("n", n),))
+
+
+def approx_count_distinct(precision: int = 8) -> FunctionRequest:
+    """The number of distinct values, by a HyperLogLog of `2**precision` registers."""
+    return FunctionRequest("approx_count_distinct", (("precision", precision),))
+
+
+def approx_percentile(percentile: float, precision: int = 100) -> FunctionRequest:
+    """The value below which the part `percentile` (0 to 1) of the values lies, within `1/precision`, relative."""
+    return FunctionRequest("approx_percentile", (("percentile", percentile), ("precision", precision)))
