@@ -46,7 +46,8 @@ class Field:
     dtype: pl.DataType
 
     def __init__(self, name: str, dtype: DType) -> None:
-        if not isinstance(name, str) or not name:
+        given: object = name
+        if not isinstance(given, str) or not given:
             raise DeclarationError(complaint("Field", "its name must be a string that is not empty", name, "Name it."))
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "dtype", _instance(name, dtype))

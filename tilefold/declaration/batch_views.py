@@ -1,0 +1,160 @@
+"""From what a person wrote above a function to a `FeatureView`.
+
+The rule: everything is checked here, once. Where the source's columns are known, the function is tried on no events at all (a
+day without events must work anyway), so that a column it does not return is an error at the declaration, not in the night.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tilefold.declaration.entity import Entity
+from tilefold.declaration.feature_rules import checked_aggregates, resolve_features
+from tilefold.declaration.features import Feature
+from tilefold.declaration.fingerprint import fingerprint
+from tilefold.declaration.names import checked_name
+from tilefold.declaration.parameters import BatchViewParameters
+from tilefold.declaration.schedule_rules import Times, view_times
+from tilefold.declaration.sources import Source
+from tilefold.declaration.stores import DeltaConfig, check_compaction_store, check_own_runtime, check_tecton_runtime
+from tilefold.declaration.times import common_grid_us
+from tilefold.declaration.transformation import Transformation
+from tilefold.declaration.version import version_of
+from tilefold.declaration.view_rules import (
+    batch_source,
+    check_built,
+    check_ttl,
+    compaction_enabled,
+    output_columns,
+    transformation,
+    view_entities,
+)
+from tilefold.declaration.views import FeatureView
+from tilefold.errors import DeclarationError, InputError
+from tilefold.types import Field
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The checked parts of a view that more than one step below needs."""
+
+    source: Source
+    entities: tuple[Entity, ...]
+    times: Times
+    features: tuple[Feature, ...]
+    columns: tuple[Field, ...]
+    transformation: Transformation
+    compacted: bool
+
+    @property
+    def join_keys(self) -> tuple[Field, ...]:
+        return tuple(key for entity in self.entities for key in entity.join_keys)
+
+    @property
+    def cell_us(self) -> int:
+        windows = [window for feature in self.features for window in feature.windows]
+        sizes_us = [window.size_us for window in windows if window.size_us is not None]
+        return common_grid_us([self.times.schedule_us, *sizes_us, *(window.offset_us for window in windows)])
+
+
+def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:
+    """Check a declaration and resolve it.
+
+    Raises
+    ------
+    DeclarationError
+        If it breaks a rule; the error names the view, the rule and the value.
+    NotBuiltYetError
+        If it uses what this release has not built.
+    """
+    name = view_name(written, function)
+    thing = f"view {name!r}"
+    checked_name(thing, name)
+    parts = _parts(thing, written, function)
+    _check_runtimes(thing, written)
+    _try_out(parts)
+    return FeatureView(
+        name=name,
+        kind="batch",
+        source=parts.source,
+        entities=parts.entities,
+        join_keys=parts.join_keys,
+        features=parts.features,
+        columns=parts.columns,
+        transformation=parts.transformation,
+        mode=written.mode,
+        timestamp_field=written.timestamp_field or parts.source.timestamp_field,
+        feature_start_us=parts.times.feature_start_us,
+        lifetime_start_us=parts.times.lifetime_start_us,
+        schedule_us=parts.times.schedule_us,
+        data_delay_us=parts.times.data_delay_us,
+        valid_for_us=parts.times.valid_for_us,
+        cell_us=parts.cell_us,
+        online=written.online,
+        offline=written.offline,
+        compaction_enabled=parts.compacted,
+        version=_version(written, parts, function),
+        description=written.description,
+        owner=written.owner,
+        tags=dict(written.tags or {}),
+    )
+
+
+def view_name(written: BatchViewParameters, function: Callable[..., Any]) -> str:
+    """The name given, else the function's."""
+    return written.name if written.name is not None else getattr(function, "__name__", type(function).__name__)
+
+
+def _parts(thing: str, written: BatchViewParameters, function: Callable[..., Any]) -> _Parts:
+    check_built(thing, written)
+    source = batch_source(thing, written)
+    entities = view_entities(thing, written)
+    times = view_times(thing, written, source)
+    aggregates = checked_aggregates(thing, written.features)
+    check_ttl(thing, written)
+    keys = [key for entity in entities for key in entity.join_keys]
+    timestamp_field = source.timestamp_field if written.timestamp_field is None else written.timestamp_field
+    return _Parts(
+        source=source,
+        entities=entities,
+        times=times,
+        features=resolve_features(thing, aggregates, times.grid),
+        columns=output_columns(thing, keys, timestamp_field, aggregates),
+        transformation=transformation(thing, source, written.mode, function),
+        compacted=compaction_enabled(thing, written),
+    )
+
+
+def _check_runtimes(thing: str, written: BatchViewParameters) -> None:
+    if compaction_enabled(thing, written):
+        check_compaction_store(thing, offline=written.offline, offline_store=written.offline_store or DeltaConfig())
+    check_tecton_runtime(thing, written.tecton_materialization_runtime)
+    check_own_runtime(thing, written.materialization_runtime)
+
+
+def _try_out(parts: _Parts) -> None:
+    """Run the function on no events, where the source's columns are known."""
+    schema = parts.source.input_schema
+    if schema is None:
+        return
+    try:
+        parts.transformation.run(pl.LazyFrame(schema=schema), parts.columns)
+    except InputError as error:
+        raise DeclarationError(str(error)) from error
+
+
+def _version(written: BatchViewParameters, parts: _Parts, function: Callable[..., Any]) -> str:
+    settings: dict[str, object] = {
+        "source": parts.source.name,
+        "join_keys": [key.name for key in parts.join_keys],
+        "timestamp_field": written.timestamp_field or parts.source.timestamp_field,
+        "mode": written.mode,
+        "compacted": parts.compacted,
+        "feature_start_us": parts.times.feature_start_us,
+        "schedule_us": parts.times.schedule_us,
+        "cell_us": parts.cell_us,
+    }
+    code = parts.transformation.sql if parts.transformation.sql is not None else fingerprint(function)
+    return version_of(settings, parts.columns, parts.features, code)

@@ -1,0 +1,115 @@
+"""From the features that people declare to resolved ones.
+
+The rule: an unnamed feature is called `{column}_{function}_{window}` (`count_{window}` where there is no column); in one view
+names are unique, and a column has one type.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from tilefold.declaration.features import Aggregate, Attribute, Feature
+from tilefold.declaration.names import check_name, first_duplicate
+from tilefold.declaration.window_rules import Grid, resolve_window, window_text
+from tilefold.declaration.windows import TimeWindowSeries
+from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
+from tilefold.functions import AggregateFunction, FunctionRequest, resolve
+from tilefold.types import Field
+
+
+def checked_aggregates(thing: str, features: object) -> tuple[Aggregate, ...]:
+    """The features that a batch view can have; `thing` is what errors name.
+
+    Raises
+    ------
+    DeclarationError
+        If there is none, or one is no feature or only fit for streams.
+    NotBuiltYetError
+        If one is an `Attribute`.
+    """
+    if not isinstance(features, Sequence) or isinstance(features, str) or not features:
+        mend = 'Write features=[Aggregate(function="count", time_window=timedelta(days=7))].'
+        raise DeclarationError(complaint(thing, "features must be a list of at least one", features, mend))
+    return tuple(_checked_aggregate(thing, feature) for feature in features)
+
+
+def resolve_features(thing: str, aggregates: Iterable[Aggregate], grid: Grid) -> tuple[Feature, ...]:
+    """Bind every feature to its input's type and its windows.
+
+    Parameters
+    ----------
+    thing
+        What errors name: the view.
+    grid
+        What the windows must fit.
+
+    Raises
+    ------
+    DeclarationError
+        If a function, a window, a name or a column's type breaks a rule.
+    """
+    resolved = tuple(_resolve(thing, aggregate, grid) for aggregate in aggregates)
+    twice = first_duplicate(feature.name for feature in resolved)
+    if twice:
+        mend = "Remove one, or give it a name of its own with name=."
+        raise DeclarationError(complaint(thing, "a feature's name may stand once", twice, mend))
+    return resolved
+
+
+def _checked_aggregate(thing: str, feature: object) -> Aggregate:
+    if isinstance(feature, Attribute):
+        mend = 'Until then use Aggregate(function="last", ...).'
+        raise NotBuiltYetError(complaint(thing, "an Attribute in features is not built yet", feature.name, mend))
+    if not isinstance(feature, Aggregate):
+        raise DeclarationError(complaint(thing, "a feature must be an Aggregate", feature, "Use Aggregate(...)."))
+    if feature.trailing_edge is not None:
+        mend = "Leave it out: on batch views windows move with batch_schedule."
+        rule = "trailing_edge of an Aggregate belongs to stream views"
+        raise DeclarationError(complaint(thing, rule, feature.trailing_edge, mend))
+    column: object = feature.input_column
+    if column is not None and not isinstance(column, Field):
+        mend = f"Write Field({column!r}, Float64), with the column's type."
+        raise DeclarationError(complaint(thing, "input_column must be a Field", column, mend))
+    return feature
+
+
+def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
+    column = aggregate.input_column
+    within = f"{thing}, feature {aggregate.name or _function_text(aggregate)!r}"
+    function = _resolve_function(within, aggregate.function, column.dtype if column else None)
+    windows = resolve_window(within, aggregate.time_window, grid)
+    is_series = isinstance(aggregate.time_window, TimeWindowSeries)
+    name = aggregate.name or _default_name(column, function, window_text(aggregate.time_window, windows))
+    check_name(f"{thing}, a feature's name", name)
+    return Feature(
+        name=name,
+        input_column=column.name if column else None,
+        input_dtype=column.dtype if column else None,
+        function=function,
+        windows=windows,
+        is_series=is_series,
+        dtype=pl.List(function.result_dtype) if is_series else function.result_dtype,
+        description=aggregate.description,
+        tags=dict(aggregate.tags),
+    )
+
+
+def _default_name(column: Field | None, function: AggregateFunction, window: str) -> str:
+    return "_".join([*([column.name] if column else []), function.label, window])
+
+
+def _function_text(aggregate: Aggregate) -> str:
+    """What an error calls a feature that has no name yet: its column and function."""
+    function = aggregate.function
+    called = function.name if isinstance(function, FunctionRequest) else str(function)
+    return f"{aggregate.input_column.name}_{called}" if aggregate.input_column else called
+
+
+def _resolve_function(thing: str, function: object, input_dtype: pl.DataType | None) -> AggregateFunction:
+    if not isinstance(function, str | FunctionRequest):
+        mend = 'Write "sum", or last(3) from tilefold.aggregation_functions.'
+        raise DeclarationError(complaint(thing, "function must be a name or one of aggregation_functions", function, mend))
+    try:
+        return resolve(function, input_dtype)
+    except DeclarationError as error:
+        raise type(error)(f"{thing}: {error}") from error

@@ -1,0 +1,137 @@
+"""What a person may write in the decorators of views, with the defaults.
+
+The rule: a parameter stands here once, with its type and its default, and is only held here; `batch_views` checks it. None
+always means "not given".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tilefold.declaration.entity import Entity
+from tilefold.declaration.features import Aggregate, Attribute
+from tilefold.declaration.sources import Source
+from tilefold.declaration.stores import DeltaConfig, OfflineStoreConfig
+
+
+class AggregationLeadingEdge(StrEnum):
+    """What a stream view's windows end at: now, or the newest event seen of its source."""
+
+    WALL_CLOCK_TIME = "wall_clock"
+    LATEST_EVENT_TIME = "latest_event"
+
+
+class StreamProcessingMode(StrEnum):
+    """How a stream view's trailing edge moves: on a grid, or exactly (`CONTINUOUS`)."""
+
+    TIME_INTERVAL = "time_interval"
+    CONTINUOUS = "continuous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchViewParameters:
+    """Declare features of a batch source, by decorating the function that transforms its events.
+
+    The function takes the source's events as a LazyFrame (their schema's columns and `event_id`) and returns a LazyFrame with
+    the join keys, the timestamp and the features' input columns; in mode sql it takes the source's name and returns a query.
+
+    Parameters
+    ----------
+    source, sources
+        The source, or a list of one.
+    entities
+        What the features are about; their join keys together name one.
+    features
+        `Aggregate`s.
+    feature_start_time
+        Events before it are in no window. Naive datetimes mean UTC.
+    mode
+        `"polars"` or `"sql"`.
+    name
+        The view's name; else the function's.
+    lifetime_start_time
+        Where lifetime windows begin: on the schedule's grid, not before `feature_start_time`, which is the default.
+    batch_schedule
+        How often the leading edge moves: a divisor or a multiple of a day. Default `aggregation_interval`, else one day.
+    aggregation_interval
+        Where given, every window must lie on it; it divides `batch_schedule`.
+    online, offline
+        Whether values are kept in the online store, and in Delta Lake.
+    timestamp_field
+        The column of the event's time in what the function returns; else the source's.
+    data_delay
+        How long after its time an event may still arrive; else the source's.
+    compaction_enabled, batch_compaction_enabled
+        Two names of one: whether tiles are compacted (the default).
+    offline_store
+        `DeltaConfig()`, the default, or an `OfflineStoreConfig`.
+    materialization_runtime
+        A version of this project whose stored form must be written.
+    tecton_materialization_runtime
+        Accepted from 0.8.2 on; it changes nothing.
+    ttl, aggregation_secondary_key
+        Not built yet.
+    description, owner, tags
+        For people; they change nothing.
+
+    Raises
+    ------
+    DeclarationError
+        If a parameter is unknown, missing or breaks a rule; the error names the view, the rule and the value.
+    NotBuiltYetError
+        If the declaration uses what this release has not built.
+    """
+
+    source: Source | None = None
+    sources: Sequence[Source] | None = None
+    entities: Sequence[Entity] | None = None
+    features: Sequence[Aggregate | Attribute] | None = None
+    feature_start_time: datetime | None = None
+    mode: str = "polars"
+    name: str | None = None
+    lifetime_start_time: datetime | None = None
+    batch_schedule: timedelta | None = None
+    aggregation_interval: timedelta | None = None
+    online: bool = True
+    offline: bool = True
+    timestamp_field: str | None = None
+    data_delay: timedelta | None = None
+    compaction_enabled: bool | None = None
+    batch_compaction_enabled: bool | None = None
+    offline_store: OfflineStoreConfig | DeltaConfig | None = None
+    materialization_runtime: str | None = None
+    tecton_materialization_runtime: str | None = None
+    ttl: timedelta | None = None
+    aggregation_secondary_key: str | None = None
+    description: str = ""
+    owner: str | None = None
+    tags: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamViewParameters(BatchViewParameters):
+    """Declare features of a stream source: not built yet.
+
+    Parameters
+    ----------
+    trailing_edge
+        The grid on which windows' trailing edges move: a timedelta, `"exact"`, `"auto"` or `"tecton"`.
+    stream_processing_mode
+        `StreamProcessingMode.CONTINUOUS` is `trailing_edge="exact"`.
+    aggregation_leading_edge
+        What windows end at: now, or the newest event of the source.
+
+    Raises
+    ------
+    NotBuiltYetError
+        Always, naming the view.
+    """
+
+    trailing_edge: timedelta | str | None = None
+    stream_processing_mode: StreamProcessingMode | None = None
+    aggregation_leading_edge: AggregationLeadingEdge | str | None = None
+
+
+STREAM_ONLY = ("trailing_edge", "stream_processing_mode", "aggregation_leading_edge")
+"""The parameters that a stream view has beside those of a batch view."""

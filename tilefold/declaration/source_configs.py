@@ -1,0 +1,55 @@
+"""How events reach a source: from files, or pushed.
+
+The rule: a file format is one that Polars scans lazily: Parquet, CSV or a Delta table.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tilefold.declaration.times import not_negative_us
+from tilefold.errors import DeclarationError, complaint
+
+FILE_FORMATS = ("parquet", "csv", "delta")
+
+
+@dataclass(frozen=True, slots=True)
+class FileConfig:
+    """Files that a source's events are imported from, by day.
+
+    Parameters
+    ----------
+    uri
+        A path or URL; globs are allowed for Parquet and CSV. A Delta location is the table's folder.
+    file_format
+        `"parquet"`, `"csv"` or `"delta"`.
+    timestamp_field
+        The column of the event's time, where the source does not say.
+    data_delay
+        How long after its time an event may still arrive in the files, where the source does not say.
+
+    Raises
+    ------
+    DeclarationError
+        If the location is empty or the format unknown.
+    """
+
+    uri: str
+    file_format: str = "parquet"
+    timestamp_field: str | None = None
+    data_delay: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        given: object = self.uri
+        if not isinstance(given, str) or not given:
+            mend = 'Write FileConfig("data/*.parquet").'
+            raise DeclarationError(complaint("FileConfig", "uri must be a path or URL", self.uri, mend))
+        thing = f"FileConfig {self.uri!r}"
+        if self.file_format not in FILE_FORMATS:
+            mend = f"Use one of {', '.join(FILE_FORMATS)}."
+            raise DeclarationError(complaint(thing, "file_format must be one that is read", self.file_format, mend))
+        not_negative_us(thing, "data_delay", self.data_delay)
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfig:
+    """Events are pushed, one by one or in batches, through `Workspace.ingest` or HTTP."""

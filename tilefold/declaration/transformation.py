@@ -1,0 +1,119 @@
+"""A view's own function: how it is run, and what it must return.
+
+The rule: whatever it returns is brought to exactly the columns that the view declares, each of the declared type; a type is
+cast only where no value can change (Int32 to Int64, Float32 to Float64). Anything else is an error that names the column.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tilefold.declaration.names import EVENT_ID
+from tilefold.errors import DeclarationError, InputError, complaint
+from tilefold.types import Field, is_utc_time
+
+_WIDENS: dict[type[pl.DataType], tuple[type[pl.DataType], ...]] = {
+    pl.Int16: (pl.Int8, pl.UInt8),
+    pl.Int32: (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16),
+    pl.Int64: (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32),
+    pl.Float32: (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16),
+    pl.Float64: (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32, pl.Float32),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transformation:
+    """A view's function, ready to run on a source's events.
+
+    Attributes
+    ----------
+    thing
+        What errors name: the view.
+    source_name
+        The table's name in SQL.
+    function
+        From a LazyFrame to a LazyFrame; None in mode sql.
+    sql
+        The query; None in mode polars.
+    """
+
+    thing: str
+    source_name: str
+    function: Callable[..., Any] | None
+    sql: str | None
+
+    def run(self, frame: pl.LazyFrame, columns: Sequence[Field]) -> pl.LazyFrame:
+        """The declared columns of what the function returns, and `event_id` where it returns that.
+
+        Raises
+        ------
+        InputError
+            If the function fails, or a column is missing or of another type.
+        """
+        returned, schema = self._returned(frame)
+        for column in columns:
+            self._check(column, schema)
+        wanted = [pl.col(column.name).cast(column.dtype) for column in columns]
+        if EVENT_ID in schema and EVENT_ID not in [column.name for column in columns]:
+            self._check(Field(EVENT_ID, pl.String), schema)
+            wanted.append(pl.col(EVENT_ID).cast(pl.String))
+        return returned.select(wanted)
+
+    def _returned(self, frame: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.Schema]:
+        try:
+            returned = self._call(frame)
+            lazy = returned.lazy() if isinstance(returned, pl.DataFrame | pl.LazyFrame) else None
+            schema = lazy.collect_schema() if lazy is not None else None
+        except Exception as error:
+            mend = f"It was given the columns {frame.collect_schema().names()}."
+            raise InputError(complaint(self.thing, "its function must run on the source's events", error, mend)) from error
+        if lazy is None or schema is None:
+            mend = "Return a polars LazyFrame."
+            raise InputError(complaint(self.thing, "its function must return a LazyFrame", type(returned).__name__, mend))
+        return lazy, schema
+
+    def _call(self, frame: pl.LazyFrame) -> object:
+        if self.sql is not None:
+            return pl.SQLContext({self.source_name: frame}).execute(self.sql, eager=False)
+        return self.function(frame) if self.function else frame
+
+    def _check(self, column: Field, schema: pl.Schema) -> None:
+        found = schema.get(column.name)
+        if found is None:
+            mend = f"Return it from the view's function; it returned {schema.names()}."
+            raise InputError(complaint(self.thing, f"column {column.name!r} must be returned", None, mend))
+        if not fits(found, column.dtype):
+            mend = f"Cast it in the view's function: .cast(pl.{column.dtype})."
+            raise InputError(complaint(self.thing, f"column {column.name!r} must be {column.dtype}", str(found), mend))
+
+
+def fits(found: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether every value of one type is also one of the other; nulls without a type fit all, UTC times of any unit fit."""
+    if found in (wanted, pl.Null) or (is_utc_time(found) and is_utc_time(wanted)):
+        return True
+    return found in _WIDENS.get(type(wanted), ())
+
+
+def polars_transformation(thing: str, source_name: str, function: Callable[..., Any]) -> Transformation:
+    """Mode polars: the function is called with the events."""
+    return Transformation(thing, source_name, function, None)
+
+
+def sql_transformation(thing: str, source_name: str, function: Callable[..., Any]) -> Transformation:
+    """Mode sql: the function is called once, here, with the source's name in quotes, and returns the query.
+
+    Raises
+    ------
+    DeclarationError
+        If it fails or returns no text.
+    """
+    try:
+        sql = function(f'"{source_name}"')
+    except Exception as error:
+        mend = "It is called with the source's name and returns the query."
+        raise DeclarationError(complaint(thing, "its function must return SQL", error, mend)) from error
+    if not isinstance(sql, str) or not sql.strip():
+        raise DeclarationError(complaint(thing, "its function must return SQL", sql, "Return the query as a string."))
+    return Transformation(thing, source_name, None, sql)

@@ -1,0 +1,104 @@
+"""The rules that the parts of a batch view keep.
+
+The rule: each function reads one part of what was written, checks it and returns it resolved; an error names the view
+(`thing`), the rule, the value and what to do.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tilefold.declaration.entity import Entity
+from tilefold.declaration.features import Aggregate
+from tilefold.declaration.names import EVENT_ID, first_duplicate
+from tilefold.declaration.parameters import BatchViewParameters
+from tilefold.declaration.sources import BatchSource, Source, StreamSource
+from tilefold.declaration.transformation import Transformation, polars_transformation, sql_transformation
+from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
+from tilefold.types import Field, Timestamp
+
+
+def check_built(thing: str, written: BatchViewParameters) -> None:
+    """Refuse what this release has not built."""
+    if written.aggregation_secondary_key is not None:
+        mend = "Until then make it one of the entity's join keys."
+        value = written.aggregation_secondary_key
+        raise NotBuiltYetError(complaint(thing, "aggregation_secondary_key is not built yet", value, mend))
+    if written.mode == "pandas":
+        mend = 'Until then use mode="polars", or .to_pandas() and pl.from_pandas(...).lazy() within it.'
+        raise NotBuiltYetError(complaint(thing, 'mode="pandas" is not built yet', written.mode, mend))
+
+
+def check_ttl(thing: str, written: BatchViewParameters) -> None:
+    """Refuse a `ttl` beside aggregates: it is how long an Attribute is valid."""
+    if written.ttl is not None:
+        mend = "Leave it out: the size of its window bounds an Aggregate."
+        raise DeclarationError(complaint(thing, "ttl belongs to views of Attributes", written.ttl, mend))
+
+
+def batch_source(thing: str, written: BatchViewParameters) -> Source:
+    """The one source, by whichever of its two names."""
+    if written.source is not None and written.sources is not None:
+        raise DeclarationError(complaint(thing, "source and sources may not both be given", written.source, "Keep one."))
+    given: Any = written.sources if written.source is None else [written.source]
+    if not isinstance(given, Sequence) or len(given) != 1:
+        mend = "Write source=transactions, or sources=[transactions]."
+        raise DeclarationError(complaint(thing, "a view has exactly one source", given, mend))
+    source = given[0]
+    if isinstance(source, StreamSource):
+        mend = "Declare a BatchSource for a batch view."
+        raise DeclarationError(complaint(thing, "a batch view takes a BatchSource, not a StreamSource", source.name, mend))
+    if not isinstance(source, BatchSource):
+        raise DeclarationError(complaint(thing, "source must be a BatchSource", source, "Declare BatchSource(...)."))
+    return source
+
+
+def view_entities(thing: str, written: BatchViewParameters) -> tuple[Entity, ...]:
+    """The entities, at least one, whose join keys have names of their own."""
+    given: Any = written.entities
+    if not isinstance(given, Sequence) or not given or not all(isinstance(entity, Entity) for entity in given):
+        mend = "Write entities=[user]."
+        raise DeclarationError(complaint(thing, "entities must be a list of at least one Entity", given, mend))
+    twice = first_duplicate(key.name for entity in given for key in entity.join_keys)
+    if twice:
+        mend = "Give one of the entities another column."
+        raise DeclarationError(complaint(thing, "a join key may belong to one entity only", twice, mend))
+    return tuple(given)
+
+
+def output_columns(
+    thing: str, join_keys: Sequence[Field], timestamp_field: object, aggregates: Sequence[Aggregate]
+) -> tuple[Field, ...]:
+    """What the view's function must return: join keys, timestamp, input columns, each once and of one type."""
+    if not isinstance(timestamp_field, str) or not timestamp_field or timestamp_field == EVENT_ID:
+        mend = "Name the column of the event's time in what the function returns."
+        raise DeclarationError(complaint(thing, "timestamp_field must be a column", timestamp_field, mend))
+    if timestamp_field in [key.name for key in join_keys]:
+        mend = "Copy the time to another column for one of the two."
+        raise DeclarationError(complaint(thing, "timestamp_field may not be a join key", timestamp_field, mend))
+    inputs = [aggregate.input_column for aggregate in aggregates if aggregate.input_column]
+    columns: dict[str, Field] = {}
+    for column in [*join_keys, Field(timestamp_field, Timestamp), *inputs]:
+        known = columns.setdefault(column.name, column)
+        if known != column:
+            mend = f"Elsewhere in the view it is {known.dtype}: declare it the same everywhere."
+            rule = f"column {column.name!r} has one type in a view"
+            raise DeclarationError(complaint(thing, rule, str(column.dtype), mend))
+    return tuple(columns.values())
+
+
+def compaction_enabled(thing: str, written: BatchViewParameters) -> bool:
+    """Whether tiles are compacted, by either of its names."""
+    given = {written.compaction_enabled, written.batch_compaction_enabled} - {None}
+    if len(given) > 1:
+        rule = "compaction_enabled and batch_compaction_enabled are two names of one"
+        raise DeclarationError(complaint(thing, rule, "both, with different values", "Keep one of them."))
+    return False not in given
+
+
+def transformation(thing: str, source: Source, mode: object, function: Callable[..., Any]) -> Transformation:
+    """The view's function in its mode."""
+    if mode == "polars":
+        return polars_transformation(thing, source.name, function)
+    if mode == "sql":
+        return sql_transformation(thing, source.name, function)
+    raise DeclarationError(complaint(thing, "mode must be known", mode, 'Use "polars" or "sql".'))

@@ -1,0 +1,118 @@
+"""`FeatureView`: a checked declaration, and what the engine knows of a view.
+
+The rule: it is made by a decorator alone, so that whoever holds one need not check anything again. Times and durations are
+integer microseconds. Two views are equal if they are the same object.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tilefold.declaration.entity import Entity
+from tilefold.declaration.features import Feature
+from tilefold.declaration.names import first_duplicate
+from tilefold.declaration.sources import Source
+from tilefold.declaration.transformation import Transformation
+from tilefold.errors import DeclarationError, complaint
+from tilefold.types import Field
+
+FEW_CELLS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FeatureView:
+    """A transformation of one source plus the features computed on it.
+
+    Attributes
+    ----------
+    kind
+        `"batch"`.
+    join_keys
+        Those of all entities, in their order.
+    columns
+        What `transform` returns: join keys, timestamp, input columns; each once.
+    feature_start_us, lifetime_start_us
+        Events before the first are in no window; lifetime windows begin at the second.
+    schedule_us, data_delay_us
+        At a time `t`, the leading edge is `floor(t - data_delay_us, schedule_us)`.
+    valid_for_us
+        How long past its watermark a batch part answers exactly.
+    cell_us
+        The finest grid: every edge of every window lies on it.
+    few_cells
+        A key of at most so many cells is left as it is by compaction.
+    version
+        12 hex digits that change with everything that changes stored values.
+    """
+
+    name: str
+    kind: str
+    source: Source
+    entities: tuple[Entity, ...]
+    join_keys: tuple[Field, ...]
+    features: tuple[Feature, ...]
+    columns: tuple[Field, ...]
+    transformation: Transformation
+    mode: str
+    timestamp_field: str
+    feature_start_us: int
+    lifetime_start_us: int
+    schedule_us: int
+    data_delay_us: int
+    valid_for_us: int
+    cell_us: int
+    online: bool
+    offline: bool
+    compaction_enabled: bool
+    version: str
+    description: str
+    owner: str | None
+    tags: Mapping[str, str]
+    few_cells: int = FEW_CELLS
+
+    def transform(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Run the view's function.
+
+        Parameters
+        ----------
+        frame
+            The source's events: the columns of its schema, and `event_id`.
+
+        Returns
+        -------
+        Exactly `columns`, each of its declared type, and `event_id` (String) where the function returns it:
+        it then orders events of one time.
+
+        Raises
+        ------
+        InputError
+            If the function fails, or a column is missing or of another type.
+        """
+        return self.transformation.run(frame, self.columns)
+
+    def __getitem__(self, names: Sequence[str]) -> "FeatureSelection":
+        """Choose features for a service: `view[["amount_sum_30d"]]`."""
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            mend = f"Write {self.name}[[{names!r}]]."
+            raise DeclarationError(complaint(f"view {self.name!r}", "features are chosen by a list of names", names, mend))
+        return FeatureSelection(self, tuple(names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSelection:
+    """Chosen features of a view, in the order asked for."""
+
+    view: FeatureView
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        thing = f"view {self.view.name!r}"
+        known = [feature.name for feature in self.view.features]
+        for name in self.names:
+            if name not in known:
+                raise DeclarationError(complaint(thing, "a chosen feature must be one of it", name, f"It has {known}."))
+        twice = first_duplicate(self.names)
+        if twice or not self.names:
+            mend = "Name each feature once, and at least one."
+            raise DeclarationError(complaint(thing, "chosen features stand once", twice, mend))

@@ -1,0 +1,93 @@
+"""Windows: as people write them, and as the engine uses them.
+
+The rule: what people write is only held here; it is checked and resolved where a view is declared, so that errors can name
+the view. The engine knows one plain form, `Window`: a size and how far it is moved back. With A the leading edge of a
+batch view, it is the half-open span
+
+        A - offset - size                A - offset          A
+    -----[===============================)-------------------|----> time
+
+and a series is several such windows, the oldest first.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+__all__ = ["LifetimeWindow", "TimeWindow", "TimeWindowSeries", "Window", "WrittenWindow"]
+
+_NONE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """The last `window_size` before the leading edge, moved back where `offset` is negative.
+
+    Parameters
+    ----------
+    window_size
+        Positive.
+    offset
+        Zero or negative: `timedelta(days=-1)` moves the whole window back by a day.
+    """
+
+    window_size: timedelta
+    offset: timedelta = _NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWindowSeries:
+    """An array of windows, the oldest first.
+
+    Step `j` is `[edge + series_start + j * step_size, + window_size)`, while its end is at or before `edge + series_end`.
+
+    Parameters
+    ----------
+    series_start
+        Negative: where the first window begins, seen from the leading edge.
+    series_end
+        Zero or negative, after `series_start`: where the last window ends at the latest.
+    step_size
+        Positive: from one window's start to the next one's.
+    window_size
+        Positive; `step_size` where not given.
+    """
+
+    series_start: timedelta
+    series_end: timedelta = _NONE
+    step_size: timedelta
+    window_size: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimeWindow:
+    """Everything from the view's `lifetime_start_time` (its `feature_start_time` where not given) to the leading edge."""
+
+
+WrittenWindow = TimeWindow | TimeWindowSeries | LifetimeWindow | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window as the engine uses it.
+
+    Attributes
+    ----------
+    size_us
+        Its size; None for a lifetime.
+    offset_us
+        How far it is moved back, zero or more.
+    lifetime_start_us
+        Of a lifetime: where it begins, if later than the view's feature start; it lies on the view's schedule.
+    hop_us
+        None on batch views, whose edges move with the schedule; on stream views 0 for exact, else the trailing edge's grid.
+    """
+
+    size_us: int | None
+    offset_us: int = 0
+    lifetime_start_us: int | None = None
+    hop_us: int | None = None
+
+    def __post_init__(self) -> None:
+        assert self.size_us is None or self.size_us > 0, "windows are resolved from checked declarations"
+        assert self.offset_us >= 0, "a window never reaches past its leading edge"
+        assert self.size_us is None or self.lifetime_start_us is None, "only a lifetime has a start of its own"
