@@ -1,0 +1,116 @@
+"""Compaction: of many small tiles the few that still answer every window exactly.
+
+The rule: the part of a key depends on its own tiles and the watermark alone. A key with at most `few` cells keeps them as
+they are, so its part does not change from day to day while nothing happens to it; a busy key's cells are merged between
+neighbouring cut points of the plan.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tilefold.declaration.windows import Window
+from tilefold.engine.encode import encode_parts
+from tilefold.engine.entity import KEY_HASH
+from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
+from tilefold.engine.plan import cuts_us, first_start_us
+
+_CELL = "__cell"
+_SEGMENT = "__segment"
+_CELLS = "cells"
+
+Ints = npt.NDArray[np.int64]
+
+
+def part_schema(layout: Layout) -> pl.Schema:
+    """The columns of compacted rows: one row per key.
+
+    `part` is what `codec` reads, `first_us` the first event it holds, `cells` how many cells it was made from, `tiles` how
+    many tiles it has, `events` how many events are in them.
+    """
+    keys = {field.name: field.dtype for field in layout.join_keys}
+    numbers = {FIRST: pl.Int64(), _CELLS: pl.Int64(), "tiles": pl.Int64(), EVENTS: pl.Int64()}
+    return pl.Schema({KEY_HASH: pl.Int64(), **keys, **numbers, "part": pl.Binary()})
+
+
+def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], watermark_us: int, few: int | None) -> pl.DataFrame:
+    """The batch parts at a watermark.
+
+    Parameters
+    ----------
+    tiles
+        Rows of `layout.tile_schema` below the watermark, of every epoch that the compaction covers, in any order.
+    few
+        Up to how many cells a key keeps as they are; None keeps all (compaction switched off).
+
+    Returns
+    -------
+    pl.DataFrame
+        Rows of `part_schema`, sorted by `key_hash`; no row for a key without tiles in reach.
+    """
+    windows = list(windows)
+    start = first_start_us(windows, watermark_us)
+    in_reach = tiles.filter(pl.col(FIRST).is_between(start, watermark_us, closed="left"))
+    cells, counts = _by_key(_one_row_per_cell(in_reach, layout), layout)
+    busy = counts > few if few is not None else np.zeros(len(counts), bool)
+    if not busy.any():
+        return _encode(cells, counts, counts, layout)
+    mask = pl.Series(np.repeat(busy, counts))
+    quiet = _encode(cells.filter(~mask), counts[~busy], counts[~busy], layout)
+    merged, merged_counts = _by_key(_merge(cells.filter(mask), layout, cuts_us(windows, watermark_us)), layout)
+    return pl.concat([quiet, _encode(merged, merged_counts, counts[busy], layout)]).sort(KEY_HASH, *layout.key_names)
+
+
+def _one_row_per_cell(tiles: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Merge the epochs of a cell, where there are several."""
+    if not tiles.height or tiles[EPOCH].min() == tiles[EPOCH].max():
+        return tiles
+    keys = [KEY_HASH, *layout.key_names, (pl.col(FIRST) // layout.grain_us).alias(_CELL)]
+    return tiles.group_by(keys).agg(layout.merge_rows())
+
+
+def _by_key(tiles: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, Ints]:
+    """Rows sorted by key and time, and how many there are of each key.
+
+    Hashes nearly always tell keys apart; where two keys share one, the keys themselves decide.
+    """
+    rows = tiles.sort(KEY_HASH, FIRST)
+    changes, hash_changes = _changes(rows, [KEY_HASH, *layout.key_names]), _changes(rows, [KEY_HASH])
+    if changes.sum() != hash_changes.sum():
+        rows = tiles.sort(KEY_HASH, *layout.key_names, FIRST)
+        changes = _changes(rows, [KEY_HASH, *layout.key_names])
+    return rows, np.diff(np.append(np.flatnonzero(changes), rows.height))
+
+
+def _changes(rows: pl.DataFrame, names: list[str]) -> npt.NDArray[np.bool_]:
+    """Where a row differs from the one before in any of these columns; the first row does."""
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in names)
+    changes = rows.select(differs.alias("changes"))["changes"].to_numpy(writable=True)
+    changes[:1] = True
+    return changes
+
+
+def _merge(cells: pl.DataFrame, layout: Layout, cuts: list[int]) -> pl.DataFrame:
+    """Merge the cells of busy keys between neighbouring cuts."""
+    segments = np.searchsorted(np.asarray(cuts, np.int64), cells[FIRST].to_numpy(), side="right")
+    keys = [KEY_HASH, *layout.key_names, _SEGMENT]
+    return cells.with_columns(pl.Series(_SEGMENT, segments)).group_by(keys).agg(layout.merge_rows())
+
+
+def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> pl.DataFrame:
+    """One row per key of tiles that stand together, ascending in time."""
+    if not len(counts):
+        return part_schema(layout).to_frame()
+    starts = np.cumsum(counts) - counts
+    grain = layout.grain_us
+    columns = [(tiles[name], component.nullable) for name, component in layout.components]
+    first, last = (tiles[name].to_numpy() // grain for name in (FIRST, LAST))
+    keys = tiles.select(KEY_HASH, *layout.key_names, FIRST)[starts]
+    events = np.add.reduceat(tiles[EVENTS].to_numpy(), starts)
+    numbers = {_CELLS: cells, "tiles": counts, EVENTS: events}
+    parts = encode_parts(first, last, columns, counts)
+    return keys.with_columns(parts, *(pl.Series(name, values) for name, values in numbers.items())).select(
+        pl.col(name).cast(dtype) for name, dtype in part_schema(layout).items()
+    )

@@ -1,0 +1,163 @@
+"""The oracle: feature values straight from raw events, naive on purpose.
+
+The rule: it shares nothing with the engine but the definitions of spec and glossary: no tiles, no partial states, no codec,
+no Polars. Every test of the engine compares with it, and so does the asset check that samples keys in production.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from tilefold.declaration.features import Feature
+from tilefold.declaration.windows import Window
+from tilefold.functions.base import OVERFLOW
+
+Value = Any
+_LIST_LABEL = re.compile(r"(first|last)(_distinct)?_(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of one key: its time in microseconds, what orders it among events of that time, and its columns."""
+
+    time_us: int
+    tie: str
+    columns: Mapping[str, Any]
+
+
+def reference_values(features: Iterable[Feature], events: Sequence[Event], edge_us: int) -> dict[str, Value]:
+    """The value of each feature at an edge, by name; OVERFLOW where a sum does not fit."""
+    ordered = sorted(events, key=lambda event: (event.time_us, event.tie.encode()))
+    return {feature.name: _feature_value(feature, ordered, edge_us) for feature in features}
+
+
+def _feature_value(feature: Feature, events: list[Event], edge_us: int) -> Value:
+    values = [_window_value(feature, _inside(window, events, edge_us)) for window in feature.windows]
+    return values if feature.is_series else values[0]
+
+
+def _inside(window: Window, events: list[Event], edge_us: int) -> list[Event]:
+    end = edge_us - window.offset_us
+    if window.size_us is not None:
+        return [event for event in events if end - window.size_us <= event.time_us < end]
+    start = window.lifetime_start_us
+    return [event for event in events if event.time_us < end and (start is None or event.time_us >= start)]
+
+
+def _window_value(feature: Feature, events: list[Event]) -> Value:
+    label = feature.function.label
+    if feature.input_column is None:
+        return len(events)
+    values = [event.columns[feature.input_column] for event in events]
+    values = [value for value in values if value is not None]
+    if match := _LIST_LABEL.fullmatch(label):
+        return _end_of_list(values, match[1], distinct=match[2] is not None, limit=int(match[3]))
+    return _FUNCTIONS[label](values, feature.input_dtype)
+
+
+def _end_of_list(values: list[Value], end: str, *, distinct: bool, limit: int) -> list[Value]:
+    if distinct and end == "last":
+        values = _first_of_each(values[::-1])[::-1]
+    elif distinct:
+        values = _first_of_each(values)
+    return values[-limit:] if end == "last" else values[:limit]
+
+
+def _first_of_each(values: list[Value]) -> list[Value]:
+    seen: set[str] = set()
+    kept = []
+    for value in values:
+        name = repr(value + 0.0 if isinstance(value, float) else value)  # + 0.0 makes -0.0 and 0.0 one
+        if name not in seen:
+            seen.add(name)
+            kept.append(value)
+    return kept
+
+
+def _total(values: list[Value]) -> Value:
+    if all(isinstance(value, int) for value in values):
+        return sum(values)
+    finite = all(math.isfinite(value) for value in values)
+    return math.fsum(values) if finite else sum(values)
+
+
+def _sum(values: list[Value], dtype: pl.DataType) -> Value:
+    if not values:
+        return None
+    total = _total(values)
+    if isinstance(total, int) and not -(2**63) <= total < 2**63:
+        return OVERFLOW
+    return _float32(total) if dtype == pl.Float32 else total
+
+
+def _float32(value: float) -> float:
+    return float(pl.Series([value], dtype=pl.Float64).cast(pl.Float32)[0])
+
+
+def _mean(values: list[Value], dtype: pl.DataType) -> Value:
+    del dtype
+    return _total(values) / len(values) if values else None
+
+
+def _variance(freedom: int) -> Callable[[list[Value], pl.DataType], Value]:
+    def variance(values: list[Value], dtype: pl.DataType) -> Value:
+        if len(values) <= freedom:
+            return None
+        mean = _mean(values, dtype)
+        return _total([float((value - mean) ** 2) for value in values]) / (len(values) - freedom)
+
+    return variance
+
+
+def _root(function: Callable[[list[Value], pl.DataType], Value]) -> Callable[[list[Value], pl.DataType], Value]:
+    def root(values: list[Value], dtype: pl.DataType) -> Value:
+        value = function(values, dtype)
+        return None if value is None else math.sqrt(value)
+
+    return root
+
+
+def _best(pick: Callable[[list[Value]], Value]) -> Callable[[list[Value], pl.DataType], Value]:
+    def best(values: list[Value], dtype: pl.DataType) -> Value:
+        del dtype
+        there = [value for value in values if not (isinstance(value, float) and math.isnan(value))]
+        return pick(there) if there else None
+
+    return best
+
+
+def _at(index: int) -> Callable[[list[Value], pl.DataType], Value]:
+    return lambda values, _: values[index] if values else None
+
+
+_FUNCTIONS: dict[str, Callable[[list[Value], Any], Value]] = {
+    "count": lambda values, _: len(values),
+    "sum": _sum,
+    "mean": _mean,
+    "min": _best(min),
+    "max": _best(max),
+    "var_pop": _variance(0),
+    "var_samp": _variance(1),
+    "variance": _variance(1),
+    "stddev_pop": _root(_variance(0)),
+    "stddev_samp": _root(_variance(1)),
+    "stddev": _root(_variance(1)),
+    "first": _at(0),
+    "last": _at(-1),
+}
+
+
+def agree(one: Value, other: Value, scale: float = 0.0) -> bool:
+    """Whether two values are the same; floats within 1e-9 of the larger of them and `scale`, the sum of absolute inputs."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(agree(a, b, scale) for a, b in zip(one, other, strict=True))
+    if isinstance(one, (str, bool, datetime, date)) or not isinstance(one, float) or not isinstance(other, (float, int)):
+        return bool(one == other) and (one is None) == (other is None)
+    if math.isnan(one) or math.isnan(other):
+        return math.isnan(one) and math.isnan(other)
+    return one == other or math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9 * max(scale, 1e-300))

@@ -1,0 +1,80 @@
+"""From events to tiles: one row per key, cell and epoch with the partial states of its events.
+
+The rule: a row depends on nothing but the events of its cell and epoch, so a day can be rebuilt at any time to the same rows.
+"""
+
+import polars as pl
+
+from tilefold.engine.entity import KEY_HASH, entity_expr, hash_expr
+from tilefold.engine.layout import EPOCH, FIRST, LAST, Layout
+from tilefold.engine.time import DAY_US
+from tilefold.errors import InputError, complaint
+from tilefold.functions.base import TIE, TIME
+
+_CELL = "__cell"
+
+
+def prepare_events(events: pl.LazyFrame, layout: Layout, timestamp_field: str, since_us: int) -> pl.LazyFrame:
+    """The view's output made ready to aggregate: times as Int64 microseconds, ties, nothing before `since_us`.
+
+    Parameters
+    ----------
+    events
+        The output of the view's transformation.
+    """
+    time = pl.col(timestamp_field).dt.timestamp("us").alias(TIME)
+    ready = events.with_columns(time).filter(pl.col(TIME) >= since_us)
+    if not layout.ordered:
+        return ready
+    return ready.with_columns(_tie(events).alias(TIE)).sort(TIME, TIE)
+
+
+def _tie(events: pl.LazyFrame) -> pl.Expr:
+    """What orders events of one time: the event id where the output keeps it, else a hash of the output row."""
+    names = events.collect_schema().names()
+    if "event_id" in names:
+        return pl.col("event_id")
+    texts = [_tagged(name) for name in sorted(names)]
+    return hash_expr(pl.concat_str(texts)).cast(pl.String)
+
+
+def _tagged(name: str) -> pl.Expr:
+    """A column as text that no other value or null shares."""
+    text = pl.col(name).cast(pl.String)
+    length = text.str.len_bytes().cast(pl.String)
+    return pl.when(text.is_null()).then(pl.lit("-")).otherwise(pl.concat_str(length, pl.lit(":"), text))
+
+
+def build_tiles(events: pl.LazyFrame, layout: Layout, epoch: int) -> pl.LazyFrame:
+    """The tile rows of one day's prepared events, all of one epoch.
+
+    Returns
+    -------
+    pl.LazyFrame
+        The columns of `layout.tile_schema`, sorted by `key_hash`, so that equal keys of many days are found by merging.
+    """
+    cells: list[pl.Expr] = [] if layout.grain_us == DAY_US else [(pl.col(TIME) // layout.grain_us).alias(_CELL)]
+    times = [pl.col(TIME).min().alias(FIRST), pl.col(TIME).max().alias(LAST)]
+    states = [expression for slot in layout.slots for expression in slot.partial.from_events(slot.column, slot.prefix)]
+    grouped = events.group_by([*layout.key_names, *cells], maintain_order=False).agg(*times, *states)
+    hashed = hash_expr(entity_expr(layout.join_keys)).alias(KEY_HASH)
+    rows = grouped.with_columns(hashed, pl.lit(epoch, dtype=pl.Int64).alias(EPOCH))
+    schema = layout.tile_schema
+    return rows.sort(KEY_HASH, FIRST).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def check_keys(tiles: pl.DataFrame, layout: Layout) -> None:
+    """Refuse tiles of events whose key is null.
+
+    Raises
+    ------
+    InputError
+        If a join key is null in a row of `tiles`.
+    """
+    for name in layout.key_names:
+        broken = tiles.filter(pl.col(name).is_null())
+        if broken.height:
+            count = broken["events"].sum()
+            mend = f"Filter them in the view's transformation: `.filter(pl.col('{name}').is_not_null())`."
+            rule = f"join key '{name}' must not be null, and is in {count} events"
+            raise InputError(complaint(f"view '{layout.view_name}'", rule, None, mend))
