@@ -4,8 +4,10 @@ The rule: everything is checked here, once. Where the source's columns are known
 day without events must work anyway), so that a column it does not return is an error at the declaration, not in the night.
 """
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import polars as pl
@@ -25,7 +27,9 @@ from tilefold.declaration.version import version_of
 from tilefold.declaration.view_rules import (
     batch_source,
     check_built,
+    check_flags,
     check_ttl,
+    checked_function,
     compaction_enabled,
     output_columns,
     transformation,
@@ -45,6 +49,8 @@ class _Parts:
     times: Times
     features: tuple[Feature, ...]
     columns: tuple[Field, ...]
+    timestamp_field: str
+    function: FunctionType
     transformation: Transformation
     compacted: bool
 
@@ -72,7 +78,7 @@ def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> Fe
     name = view_name(written, function)
     thing = f"view {name!r}"
     checked_name(thing, name)
-    parts = _parts(thing, written, function)
+    parts = _parts(thing, written, checked_function(thing, function))
     _check_runtimes(thing, written)
     _try_out(parts)
     return FeatureView(
@@ -85,7 +91,7 @@ def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> Fe
         columns=parts.columns,
         transformation=parts.transformation,
         mode=written.mode,
-        timestamp_field=written.timestamp_field or parts.source.timestamp_field,
+        timestamp_field=parts.timestamp_field,
         feature_start_us=parts.times.feature_start_us,
         lifetime_start_us=parts.times.lifetime_start_us,
         schedule_us=parts.times.schedule_us,
@@ -95,7 +101,7 @@ def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> Fe
         online=written.online,
         offline=written.offline,
         compaction_enabled=parts.compacted,
-        version=_version(written, parts, function),
+        version=_version(written, parts),
         description=written.description,
         owner=written.owner,
         tags=dict(written.tags or {}),
@@ -107,7 +113,8 @@ def view_name(written: BatchViewParameters, function: Callable[..., Any]) -> str
     return written.name if written.name is not None else getattr(function, "__name__", type(function).__name__)
 
 
-def _parts(thing: str, written: BatchViewParameters, function: Callable[..., Any]) -> _Parts:
+def _parts(thing: str, written: BatchViewParameters, function: FunctionType) -> _Parts:
+    check_flags(thing, written)
     check_built(thing, written)
     source = batch_source(thing, written)
     entities = view_entities(thing, written)
@@ -122,6 +129,8 @@ def _parts(thing: str, written: BatchViewParameters, function: Callable[..., Any
         times=times,
         features=resolve_features(thing, aggregates, times.grid),
         columns=output_columns(thing, keys, timestamp_field, aggregates),
+        timestamp_field=timestamp_field,
+        function=function,
         transformation=transformation(thing, source, written.mode, function),
         compacted=compaction_enabled(thing, written),
     )
@@ -145,16 +154,17 @@ def _try_out(parts: _Parts) -> None:
         raise DeclarationError(str(error)) from error
 
 
-def _version(written: BatchViewParameters, parts: _Parts, function: Callable[..., Any]) -> str:
+def _version(written: BatchViewParameters, parts: _Parts) -> str:
     settings: dict[str, object] = {
         "source": parts.source.name,
         "join_keys": [key.name for key in parts.join_keys],
-        "timestamp_field": written.timestamp_field or parts.source.timestamp_field,
+        "timestamp_field": parts.timestamp_field,
         "mode": written.mode,
         "compacted": parts.compacted,
         "feature_start_us": parts.times.feature_start_us,
         "schedule_us": parts.times.schedule_us,
         "cell_us": parts.cell_us,
     }
-    code = parts.transformation.sql if parts.transformation.sql is not None else fingerprint(function)
+    sql = parts.transformation.sql
+    code = fingerprint(parts.function) if sql is None else textwrap.dedent(sql).strip()
     return version_of(settings, parts.columns, parts.features, code)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tilefold.declaration.names import EVENT_ID, checked_name, first_duplicate
+from tilefold.declaration.names import EVENT_ID, check_column, checked_name, first_duplicate
 from tilefold.errors import DeclarationError, complaint
 from tilefold.types import Field, is_utc_time
 
@@ -60,6 +60,7 @@ def _check_key(thing: str, key: object) -> None:
     if not isinstance(key, Field):
         mend = f"Write Field({key!r}, String), with the column's type."
         raise DeclarationError(complaint(thing, "a join key must be a Field", key, mend))
+    check_column(thing, key.name)
     if key.name == EVENT_ID:
         mend = "It names the event, not the entity: give the column another name."
         raise DeclarationError(complaint(thing, "a join key may not be event_id", key.name, mend))

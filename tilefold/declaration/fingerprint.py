@@ -1,27 +1,28 @@
 """What a transformation computes, as a text that is the same in every process.
 
 The rule: the text changes when the code does, and not with its place, comments, formatting, docstrings, annotations,
-decorators or name. It holds the function's code, the values of constants that the code takes from around it (numbers, texts,
-times and tuples, lists, sets and dicts of these), and the code of functions of the same module that it calls. What other
-objects and other modules do is not seen: change the view's declaration where they change.
+decorators or name. It holds the function's code; the values of constants that the code takes from around it (numbers, texts,
+times, Polars expressions, and tuples, lists, sets and dicts of these); and the code of functions of the same module that it
+calls. What other objects and other modules do is not seen: give the view another name where they change.
 """
 
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, time, timedelta
 from types import CodeType, FunctionType
 from typing import Any
 
+import polars as pl
+
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta)  # a datetime is a date
 
 
-def fingerprint(function: Callable[..., Any]) -> str:
+def fingerprint(function: FunctionType) -> str:
     """The text of what a function computes."""
     seen: dict[str, str] = {}
-    if isinstance(function, FunctionType):
-        _describe(function, function.__module__, seen)
+    _describe(function, function.__module__, seen)
     return "\n".join(f"{name}: {text}" for name, text in sorted(seen.items()))
 
 
@@ -102,6 +103,8 @@ def constant_text(value: Any) -> str | None:
     """
     if isinstance(value, _CONSTANTS):
         return repr(value)
+    if isinstance(value, pl.Expr):
+        return str(value)
     if isinstance(value, Mapping):
         pairs = [(constant_text(key), constant_text(item)) for key, item in value.items()]
         whole = [f"{key}: {item}" for key, item in pairs if key is not None and item is not None]

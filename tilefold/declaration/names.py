@@ -11,6 +11,8 @@ from tilefold.errors import DeclarationError, complaint
 
 EVENT_ID = "event_id"
 """The column that may stand beside a source's own ones: who the event is (String)."""
+RESERVED = ("tf_", "__")
+"""How the names of the project's own columns begin."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME_MEND = "Use letters, digits and _, not starting with a digit."
@@ -29,6 +31,13 @@ def checked_name(thing: str, name: str) -> str:
     if "__" in name or name.endswith("_"):
         raise DeclarationError(complaint(thing, "a name may not hold __ nor end in _", name, _PART_MEND))
     return name
+
+
+def check_column(thing: str, name: str) -> None:
+    """Refuse a column whose name the project uses for its own columns in stored tables and frames."""
+    if name.startswith(RESERVED):
+        mend = "Give the column another name."
+        raise DeclarationError(complaint(thing, f"a column's name may not begin with {' or '.join(RESERVED)}", name, mend))
 
 
 def first_duplicate(names: Iterable[str]) -> str | None:

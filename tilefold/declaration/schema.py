@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tilefold.declaration.names import EVENT_ID, first_duplicate
+from tilefold.declaration.names import EVENT_ID, check_column, first_duplicate
 from tilefold.declaration.source_configs import FileConfig
 from tilefold.errors import DeclarationError, complaint
 from tilefold.types import Field, is_utc_time
@@ -36,6 +36,7 @@ def checked_schema(thing: str, schema: object) -> tuple[Field, ...]:
 
 
 def _check_column(thing: str, column: Field) -> None:
+    check_column(thing, column.name)
     if column.name == EVENT_ID:
         mend = "Leave it out: any frame or record may carry event_id (String) beside the schema's columns."
         raise DeclarationError(complaint(thing, "event_id may not stand in the schema", column.name, mend))

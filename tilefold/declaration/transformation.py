@@ -62,13 +62,14 @@ class Transformation:
         return returned.select(wanted)
 
     def _returned(self, frame: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.Schema]:
+        given = frame.collect_schema().names()  # a file that cannot be read is not the function's fault
         try:
             returned = self._call(frame)
             lazy = returned.lazy() if isinstance(returned, pl.DataFrame | pl.LazyFrame) else None
             schema = lazy.collect_schema() if lazy is not None else None
         except Exception as error:
-            mend = f"It was given the columns {frame.collect_schema().names()}."
-            raise InputError(complaint(self.thing, "its function must run on the source's events", error, mend)) from error
+            rule = "its function must run on the source's events"
+            raise InputError(complaint(self.thing, rule, _brief(error), f"It was given the columns {given}.")) from error
         if lazy is None or schema is None:
             mend = "Return a polars LazyFrame."
             raise InputError(complaint(self.thing, "its function must return a LazyFrame", type(returned).__name__, mend))
@@ -96,6 +97,11 @@ def fits(found: pl.DataType, wanted: pl.DataType) -> bool:
     return found in _WIDENS.get(type(wanted), ())
 
 
+def _brief(error: Exception) -> str:
+    """An error of the user's code in one line; Polars tells the whole plan below it."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
 def polars_transformation(thing: str, source_name: str, function: Callable[..., Any]) -> Transformation:
     """Mode polars: the function is called with the events."""
     return Transformation(thing, source_name, function, None)
@@ -113,7 +119,7 @@ def sql_transformation(thing: str, source_name: str, function: Callable[..., Any
         sql = function(f'"{source_name}"')
     except Exception as error:
         mend = "It is called with the source's name and returns the query."
-        raise DeclarationError(complaint(thing, "its function must return SQL", error, mend)) from error
+        raise DeclarationError(complaint(thing, "its function must return SQL", _brief(error), mend)) from error
     if not isinstance(sql, str) or not sql.strip():
         raise DeclarationError(complaint(thing, "its function must return SQL", sql, "Return the query as a string."))
     return Transformation(thing, source_name, None, sql)

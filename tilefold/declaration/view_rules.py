@@ -5,16 +5,33 @@ The rule: each function reads one part of what was written, checks it and return
 """
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 from tilefold.declaration.entity import Entity
 from tilefold.declaration.features import Aggregate
-from tilefold.declaration.names import EVENT_ID, first_duplicate
+from tilefold.declaration.names import EVENT_ID, check_column, first_duplicate
 from tilefold.declaration.parameters import BatchViewParameters
 from tilefold.declaration.sources import BatchSource, Source, StreamSource
 from tilefold.declaration.transformation import Transformation, polars_transformation, sql_transformation
 from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
 from tilefold.types import Field, Timestamp
+
+
+def check_flags(thing: str, written: BatchViewParameters) -> None:
+    """Refuse switches that are neither on nor off, such as "no", which Python takes for true."""
+    for parameter in ("online", "offline", "compaction_enabled", "batch_compaction_enabled"):
+        value = getattr(written, parameter)
+        if value is not None and not isinstance(value, bool):
+            raise DeclarationError(complaint(thing, f"{parameter} must be True or False", value, "Write one of the two."))
+
+
+def checked_function(thing: str, function: object) -> FunctionType:
+    """What is declared as a view: a plain function, whose code the view's version can be worked out from."""
+    if not isinstance(function, FunctionType):
+        mend = "Decorate a function made with def; call other objects from within it."
+        raise DeclarationError(complaint(thing, "what is decorated must be a function", function, mend))
+    return function
 
 
 def check_built(thing: str, written: BatchViewParameters) -> None:
@@ -78,6 +95,7 @@ def output_columns(
     inputs = [aggregate.input_column for aggregate in aggregates if aggregate.input_column]
     columns: dict[str, Field] = {}
     for column in [*join_keys, Field(timestamp_field, Timestamp), *inputs]:
+        check_column(thing, column.name)
         known = columns.setdefault(column.name, column)
         if known != column:
             mend = f"Elsewhere in the view it is {known.dtype}: declare it the same everywhere."

@@ -20,7 +20,7 @@ from tilefold.types import Field
 FEW_CELLS = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class FeatureView:
     """A transformation of one source plus the features computed on it.
 
@@ -71,6 +71,9 @@ class FeatureView:
     tags: Mapping[str, str]
     few_cells: int = FEW_CELLS
 
+    def __repr__(self) -> str:
+        return f"<{self.kind} view {self.name!r}, version {self.version}: {[one.name for one in self.features]}>"
+
     def transform(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Run the view's function.
 
@@ -109,10 +112,11 @@ class FeatureSelection:
     def __post_init__(self) -> None:
         thing = f"view {self.view.name!r}"
         known = [feature.name for feature in self.view.features]
+        if not self.names:
+            raise DeclarationError(complaint(thing, "at least one feature must be chosen", self.names, f"It has {known}."))
         for name in self.names:
             if name not in known:
                 raise DeclarationError(complaint(thing, "a chosen feature must be one of it", name, f"It has {known}."))
         twice = first_duplicate(self.names)
-        if twice or not self.names:
-            mend = "Name each feature once, and at least one."
-            raise DeclarationError(complaint(thing, "chosen features stand once", twice, mend))
+        if twice:
+            raise DeclarationError(complaint(thing, "a chosen feature may stand once", twice, "Remove one of them."))

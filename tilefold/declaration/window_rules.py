@@ -6,10 +6,13 @@ given. The text names the window in full: `30d`, `7d_offset_1d`, `1d_series_7d_0
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from tilefold.declaration.times import duration_text, duration_us, positive_us
 from tilefold.declaration.windows import LifetimeWindow, TimeWindow, TimeWindowSeries, Window
 from tilefold.errors import DeclarationError, complaint
+
+SERIES_WINDOWS_MAX: Final = 1_000  # each is folded anew at every read
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ def _series(thing: str, written: TimeWindowSeries, grid: Grid) -> tuple[Window, 
         _check_on_grid(thing, parameter, value_us, grid)
     _check_span(thing, written, start_us + size_us, end_us)
     starts_us = range(start_us, end_us - size_us + 1, step_us)
+    if len(starts_us) > SERIES_WINDOWS_MAX:
+        mend = "Make step_size longer or the series shorter."
+        rule = f"a series has at most {SERIES_WINDOWS_MAX} windows"
+        raise DeclarationError(complaint(thing, rule, len(starts_us), mend))
     return tuple(Window(size_us, -(at_us + size_us)) for at_us in starts_us)
 
 
