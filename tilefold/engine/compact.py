@@ -13,7 +13,7 @@ import polars as pl
 
 from tilefold.declaration.windows import Window
 from tilefold.engine.encode import encode_parts
-from tilefold.engine.entity import KEY_HASH
+from tilefold.engine.entity import KEY_HASH, key_hash_expr
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
 from tilefold.engine.plan import cuts_us, first_start_us
 
@@ -53,7 +53,8 @@ def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], wate
     windows = list(windows)
     start = first_start_us(windows, watermark_us)
     in_reach = tiles.filter(pl.col(FIRST).is_between(start, watermark_us, closed="left"))
-    cells, counts = _by_key(_one_row_per_cell(in_reach, layout), layout)
+    hashed = in_reach.with_columns(key_hash_expr(layout.join_keys))
+    cells, counts = _by_key(_one_row_per_cell(hashed, layout), layout)
     busy = counts > few if few is not None else np.zeros(len(counts), bool)
     if not busy.any():
         return _encode(cells, counts, counts, layout)

@@ -5,6 +5,7 @@ Every column says first how many bytes it takes of each key's part (`sizes`); th
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,27 @@ class Chunk(Protocol):
         """Write each key's bytes at its place."""
 
 
+class _Runs:
+    """How many values of a column belong to each key; values of one key stand together."""
+
+    def __init__(self, counts: Ints) -> None:
+        self.counts = counts
+        self.starts: Ints = np.cumsum(counts) - counts
+
+    @cached_property
+    def within(self) -> Ints:
+        """0, 1, 2 ... anew for each key."""
+        return np.arange(int(self.counts.sum()), dtype=np.int64) - np.repeat(self.starts, self.counts)
+
+    def reduce(self, ufunc: np.ufunc, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A reduction of each key's values; 0 for keys that have none."""
+        result = np.zeros(len(self.counts), values.dtype)
+        there = self.counts > 0
+        if there.any():
+            result[there] = ufunc.reduceat(values, self.starts[there])
+        return result
+
+
 def _scatter(out: Bytes, places: Ints, values: npt.NDArray[Any]) -> None:
     """Write values of one type at byte positions, aligned or not."""
     width = values.dtype.itemsize
@@ -37,11 +59,11 @@ def _scatter(out: Bytes, places: Ints, values: npt.NDArray[Any]) -> None:
 
 
 class _Numbers:
-    """A column of numbers behind one code byte; `counts` values belong to each key."""
+    """A column of numbers behind one code byte."""
 
-    def __init__(self, values: npt.NDArray[Any], counts: Ints, widths: Ints) -> None:
-        self._values, self._counts, self._widths = values, counts, widths
-        self.sizes: Ints = 1 + widths * counts
+    def __init__(self, values: npt.NDArray[Any], runs: _Runs, widths: Ints) -> None:
+        self._values, self._runs, self._widths = values, runs, widths
+        self.sizes: Ints = 1 + widths * runs.counts
 
     def fill(self, out: Bytes, places: Ints) -> None:
         out[places] = self._widths
@@ -50,12 +72,13 @@ class _Numbers:
                 self._fill_width(out, places + 1, int(width))
 
     def _fill_width(self, out: Bytes, places: Ints, width: int) -> None:
-        keys = self._widths == width
-        values, counts = self._values, self._counts
+        keys, counts = self._widths == width, self._runs.counts
+        values, within = self._values, self._runs.within
         if not keys.all():
-            values, counts, places = values[np.repeat(keys, counts)], counts[keys], places[keys]
+            chosen = np.repeat(keys, counts)
+            values, within, counts, places = values[chosen], within[chosen], counts[keys], places[keys]
         dtype = values.dtype if values.dtype.kind == "f" else np.dtype(_INT_TYPES[width])
-        _scatter(out, np.repeat(places, counts) + _within(counts) * width, values.astype(dtype, copy=False))
+        _scatter(out, np.repeat(places, counts) + within * width, values.astype(dtype, copy=False))
 
 
 class _Raw:
@@ -66,7 +89,7 @@ class _Raw:
         self.sizes: Ints = lengths
 
     def fill(self, out: Bytes, places: Ints) -> None:
-        out[np.repeat(places, self.sizes) + _within(self.sizes)] = self._data
+        out[np.repeat(places, self.sizes) + _Runs(self.sizes).within] = self._data
 
 
 class _Head:
@@ -81,78 +104,61 @@ class _Head:
         _scatter(out, places + 4, self._base.astype("<i8"))
 
 
-def _starts(counts: Ints) -> Ints:
-    return np.cumsum(counts) - counts
-
-
-def _within(counts: Ints) -> Ints:
-    """0, 1, 2 ... anew for each key."""
-    return np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(_starts(counts), counts)
-
-
-def _per_key(reduce: Any, values: npt.NDArray[Any], counts: Ints) -> npt.NDArray[Any]:
-    """A reduction of each key's values; 0 for keys that have none."""
-    result = np.zeros(len(counts), values.dtype)
-    there = counts > 0
-    if there.any():
-        result[there] = reduce.reduceat(values, _starts(counts)[there])
-    return result
-
-
-def _integers(values: Ints, counts: Ints) -> _Numbers:
-    low, high = _per_key(np.minimum, values, counts), _per_key(np.maximum, values, counts)
+def _integers(values: Ints, runs: _Runs) -> _Numbers:
+    low, high = runs.reduce(np.minimum, values), runs.reduce(np.maximum, values)
     widths = np.where((low == 0) & (high == 0), 0, 1)
     for width in (1, 2, 4):
         bound = 1 << (8 * width - 1)
         widths[(low < -bound) | (high >= bound)] = width * 2
-    return _Numbers(values, counts, widths)
+    return _Numbers(values, runs, widths)
 
 
-def _floats(values: npt.NDArray[Any], counts: Ints) -> _Numbers:
+def _floats(values: npt.NDArray[Any], runs: _Runs) -> _Numbers:
     bits = values.view(np.int32 if values.dtype.itemsize == 4 else np.int64)  # noqa: PLR2004 - bytes of a Float32
-    some = _per_key(np.bitwise_or, bits, counts) != 0
-    return _Numbers(values, counts, np.where(some, values.dtype.itemsize, 0))
+    some = runs.reduce(np.bitwise_or, bits) != 0
+    return _Numbers(values, runs, np.where(some, values.dtype.itemsize, 0))
 
 
-def _texts(column: pl.Series, counts: Ints) -> Iterator[Chunk]:
+def _texts(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
     lengths = column.str.len_bytes().cast(pl.Int64).to_numpy()
-    yield _integers(lengths, counts)
+    yield _integers(lengths, runs)
     data = np.frombuffer(b"".join(column.cast(pl.Binary).to_list()), np.uint8)
-    yield _Raw(data, _per_key(np.add, lengths, counts))
+    yield _Raw(data, runs.reduce(np.add, lengths))
 
 
-def _plain(column: pl.Series, counts: Ints) -> Iterator[Chunk]:
+def _plain(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
     """The chunks of a column without nulls."""
     physical = physical_dtype(column.dtype)
     if physical == pl.String:
-        yield from _texts(column, counts)
+        yield from _texts(column, runs)
     elif physical.is_float():
-        yield _floats(column.to_numpy(), counts)
+        yield _floats(column.to_numpy(), runs)
     else:
-        yield _integers(column.cast(physical).cast(pl.Int64).to_numpy(), counts)
+        yield _integers(column.cast(physical).cast(pl.Int64).to_numpy(), runs)
 
 
 def _zero(dtype: pl.DataType) -> Any:
     return "" if dtype == pl.String else pl.Series([0]).cast(dtype)[0]
 
 
-def _nullable(column: pl.Series, counts: Ints) -> Iterator[Chunk]:
-    yield _integers(column.is_null().cast(pl.Int64).to_numpy(), counts)
-    yield from _plain(column.fill_null(_zero(column.dtype)), counts)
+def _nullable(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
+    yield _integers(column.is_null().cast(pl.Int64).to_numpy(), runs)
+    yield from _plain(column.fill_null(_zero(column.dtype)), runs)
 
 
-def _lists(column: pl.Series, counts: Ints) -> Iterator[Chunk]:
+def _lists(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
     lengths = column.list.len().cast(pl.Int64).to_numpy()
-    yield _integers(lengths, counts)
-    yield from _plain(column.explode(empty_as_null=False, keep_nulls=False), _per_key(np.add, lengths, counts))
+    yield _integers(lengths, runs)
+    entries = _Runs(runs.reduce(np.add, lengths))
+    yield from _plain(column.explode(empty_as_null=False, keep_nulls=False), entries)
 
 
-def _chunks(columns: Sequence[tuple[pl.Series, bool]], counts: Ints) -> Iterator[Chunk]:
+def _chunks(columns: Sequence[tuple[pl.Series, bool]], runs: _Runs) -> Iterator[Chunk]:
     for column, nullable in columns:
         if isinstance(column.dtype, pl.List):
-            yield from _lists(column, counts)
+            yield from _lists(column, runs)
         else:
-            yield from _nullable(column, counts) if nullable else _plain(column, counts)
+            yield from _nullable(column, runs) if nullable else _plain(column, runs)
 
 
 def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, bool]], counts: Ints) -> pl.Series:
@@ -172,10 +178,10 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, boo
     pl.Series
         One Binary per key.
     """
-    base = first[_starts(counts)]
-    since_base = first - np.repeat(base, counts)
-    times = [_integers(since_base, counts), _integers(last - first, counts)]
-    chunks: list[Chunk] = [_Head(counts, base), *times, *_chunks(columns, counts)]
+    runs = _Runs(counts)
+    base = first[runs.starts]
+    times = [_integers(first - np.repeat(base, counts), runs), _integers(last - first, runs)]
+    chunks: list[Chunk] = [_Head(counts, base), *times, *_chunks(columns, runs)]
     sizes = np.sum([chunk.sizes for chunk in chunks], axis=0, dtype=np.int64)
     ends = np.cumsum(sizes)
     out: Bytes = np.zeros(int(ends[-1]) if len(ends) else 0, np.uint8)

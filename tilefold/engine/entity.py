@@ -40,9 +40,14 @@ def hash_expr(text: pl.Expr) -> pl.Expr:
     return hashed.reinterpret(signed=True)
 
 
-def bucket_expr(buckets: int) -> pl.Expr:
-    """The bucket (Int32) of a row with a `key_hash`; `buckets` is a power of two."""
-    return (pl.col(KEY_HASH) & (buckets - 1)).cast(pl.Int32).alias("bucket")
+def key_hash_expr(join_keys: Sequence[Field]) -> pl.Expr:
+    """The hash of each row's entity, as the column `key_hash`."""
+    return hash_expr(entity_expr(join_keys)).alias(KEY_HASH)
+
+
+def bucket_expr(join_keys: Sequence[Field], buckets: int) -> pl.Expr:
+    """The bucket (Int32) of each row's entity; `buckets` is a power of two."""
+    return (key_hash_expr(join_keys) & (buckets - 1)).cast(pl.Int32).alias("bucket")
 
 
 def _bool_text(value: Any) -> str | None:

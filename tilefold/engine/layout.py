@@ -12,7 +12,6 @@ from typing import Any
 import polars as pl
 
 from tilefold.declaration.features import Feature
-from tilefold.engine.entity import KEY_HASH
 from tilefold.engine.time import DAY_US
 from tilefold.functions import Component, Partial
 from tilefold.functions.sums import Events
@@ -95,9 +94,9 @@ class Layout:
     @cached_property
     def tile_schema(self) -> pl.Schema:
         """The columns of a tile row, without the partition columns of its table."""
-        fixed = {KEY_HASH: pl.Int64(), **{field.name: field.dtype for field in self.join_keys}}
+        keys = {field.name: field.dtype for field in self.join_keys}
         times = {EPOCH: pl.Int64(), FIRST: pl.Int64(), LAST: pl.Int64()}
-        return pl.Schema({**fixed, **times, **{name: component.dtype for name, component in self.components}})
+        return pl.Schema({**keys, **times, **{name: component.dtype for name, component in self.components}})
 
     def merge_rows(self) -> list[pl.Expr]:
         """The aggregations that merge several tile rows of one key into one, without the key."""

@@ -5,7 +5,7 @@ The rule: a row depends on nothing but the events of its cell and epoch, so a da
 
 import polars as pl
 
-from tilefold.engine.entity import KEY_HASH, entity_expr, hash_expr
+from tilefold.engine.entity import hash_expr
 from tilefold.engine.layout import EPOCH, FIRST, LAST, Layout
 from tilefold.engine.time import DAY_US
 from tilefold.errors import InputError, complaint
@@ -51,16 +51,14 @@ def build_tiles(events: pl.LazyFrame, layout: Layout, epoch: int) -> pl.LazyFram
     Returns
     -------
     pl.LazyFrame
-        The columns of `layout.tile_schema`, sorted by `key_hash`, so that equal keys of many days are found by merging.
+        The columns of `layout.tile_schema`, in no order.
     """
     cells: list[pl.Expr] = [] if layout.grain_us == DAY_US else [(pl.col(TIME) // layout.grain_us).alias(_CELL)]
     times = [pl.col(TIME).min().alias(FIRST), pl.col(TIME).max().alias(LAST)]
     states = [expression for slot in layout.slots for expression in slot.partial.from_events(slot.column, slot.prefix)]
     grouped = events.group_by([*layout.key_names, *cells], maintain_order=False).agg(*times, *states)
-    hashed = hash_expr(entity_expr(layout.join_keys)).alias(KEY_HASH)
-    rows = grouped.with_columns(hashed, pl.lit(epoch, dtype=pl.Int64).alias(EPOCH))
-    schema = layout.tile_schema
-    return rows.sort(KEY_HASH, FIRST).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    rows = grouped.with_columns(pl.lit(epoch, dtype=pl.Int64).alias(EPOCH))
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in layout.tile_schema.items())
 
 
 def check_keys(tiles: pl.DataFrame, layout: Layout) -> None:
