@@ -166,7 +166,7 @@ def _start(home: Path, config: Mapping[str, str], lock: SharedLock) -> tuple[Add
             f"embedded store {home}",
             "its server must start, but it ended",
             log_tail(home),
-            "Mend what this end of its log names; if its files are broken, move the folder away (the next sync fills a new one).",
+            "Mend what its log says; if its files are broken, move the folder away (the next sync fills a new one).",
         )
     )
 

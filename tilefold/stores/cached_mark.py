@@ -1,0 +1,54 @@
+"""The committed marks as this process knows them.
+
+The rule: a mark is taken here BEFORE its view's keys are read, never after. An older mark than the store's is always safe: the
+key's own stamp, if newer, wins. A newer one than the key's copy is not: it would hide what the key's stream part still holds.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from tilefold.engine.mark import Mark
+
+REFRESH_S = 1.0
+Fetch = Callable[[str, str], Mark | None]
+
+
+class CachedMark:
+    """Marks by view and version, asked of the store again after a second; safe to share among threads.
+
+    Parameters
+    ----------
+    fetch
+        `OnlineStore.mark`.
+    now_s
+        A clock that never goes back, in seconds.
+    """
+
+    def __init__(self, fetch: Fetch, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._now_s = now_s
+        self._known: dict[tuple[str, str], tuple[Mark | None, float]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, view: str, version: str) -> Mark | None:
+        """The view's mark, at most a second old; None where nothing was ever committed."""
+        known = self._known.get((view, version))
+        if known is not None and self._now_s() - known[1] < REFRESH_S:
+            return known[0]
+        return self._refreshed(view, version, known)
+
+    def set(self, view: str, version: str, mark: Mark) -> None:
+        """Take over at once what this process has committed itself."""
+        with self._lock:
+            self._known[view, version] = (mark, self._now_s())
+
+    def _refreshed(self, view: str, version: str, known: tuple[Mark | None, float] | None) -> Mark | None:
+        asked_s = self._now_s()
+        fetched = self._fetch(view, version)
+        with self._lock:
+            current = self._known.get((view, version))
+            if current is not known and current is not None:  # set meanwhile: what was fetched may be from before
+                return current[0]
+            self._known[view, version] = (fetched, asked_s)
+        return fetched

@@ -1,0 +1,46 @@
+"""How keys are named in the online store.
+
+The rule: no two workspaces, views or kinds of key share a name. A prefix, a view and a version have no `:` in them, so the
+number of `:` tells the kind of a key. Do not change these names: they are in stores.
+
+    {prefix}:store_id                   this store's own name, drawn at random: it changes when the store is lost or replaced
+    {prefix}:{view}:{version}           the view's state: the mark, and the syncs that have begun
+    {prefix}:{view}:{version}:{entity}  one entity: `b`, its batch part, and `s`, its stream part
+"""
+
+import re
+from dataclasses import dataclass
+
+from tilefold.errors import InputError, complaint
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]+")
+_GLOB = re.compile(rb"[*?\[\]\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineKeys:
+    """The keys of one workspace, whose name is `prefix`."""
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            rule = "its name must be made of letters, digits and _ . - alone"
+            raise InputError(complaint("workspace", rule, self.prefix, "Give it such a name."))
+
+    @property
+    def store_id(self) -> bytes:
+        """The key of the store's own name."""
+        return f"{self.prefix}:store_id".encode()
+
+    def state(self, view: str, version: str) -> bytes:
+        """The key of a view's mark and begun syncs."""
+        return f"{self.prefix}:{view}:{version}".encode()
+
+    def entity(self, view: str, version: str, entity: str) -> bytes:
+        """The key of an entity's hash."""
+        return f"{self.prefix}:{view}:{version}:{entity}".encode()
+
+    def all_entities(self, view: str, version: str) -> bytes:
+        """The pattern that a view's entities match, and nothing else."""
+        return _GLOB.sub(rb"\\\g<0>", self.state(view, version)) + b":*"

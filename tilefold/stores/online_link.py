@@ -1,0 +1,35 @@
+"""One store's connections, scripts and errors, held together.
+
+The rule: what goes through here comes back as a value or as one of our own errors.
+"""
+
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tilefold.stores.round_trips import RoundTrips, packed
+from tilefold.stores.script_runner import ScriptRunner
+from tilefold.stores.store_errors import Faults
+
+
+class OnlineLink:
+    """The ways to talk to one store."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self.faults = Faults(client)
+        self.trips = RoundTrips(client)
+        self.scripts = ScriptRunner(self.trips, self.faults)
+
+    def command(self, *command: bytes) -> Any:
+        """The reply to one command that may be repeated."""
+        try:
+            return self.trips.one(packed(*command))
+        except RedisError as error:
+            raise self.faults.translated(error) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.trips.close()
+        self.client.close()

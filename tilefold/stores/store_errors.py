@@ -1,0 +1,120 @@
+"""What went wrong in the online store, in Tilefold's own errors.
+
+The rule: no error of the client library leaves `stores`, and none of ours shows a password. Each names the store's address and
+what a person can do about it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from redis import Redis
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - the client library's own, which is not Python's
+)
+
+from tilefold.errors import StoreFullError, StorePolicyError, StoreUnavailableError, SystemFault, complaint
+
+Fault = type[StoreUnavailableError] | type[StoreFullError] | type[StorePolicyError]
+
+# The first row whose kind fits: what is raised, the rule, what to do. Children before parents.
+_TABLE: tuple[tuple[type[RedisError], Fault, str, str], ...] = (
+    (
+        OutOfMemoryError,
+        StoreFullError,
+        "it must have room for the features, but its memory is used up",
+        "Raise its maxmemory, or serve fewer views or shorter windows; then sync again: nothing is half-written.",
+    ),
+    (
+        AuthenticationError,
+        StoreUnavailableError,
+        "it must accept the user and password of the online URL",
+        "Put the right ones into the URL: redis://user:password@host:port/0.",
+    ),
+    (
+        NoPermissionError,
+        StorePolicyError,
+        "its user must be allowed every command that Tilefold uses",
+        "Grant the user +@read +@write +@scripting +info +ping on the workspace's keys.",
+    ),
+    (
+        AuthorizationError,
+        StoreUnavailableError,
+        "it must accept the user of the online URL",
+        "Put the right one into the URL: redis://user:password@host:port/0.",
+    ),
+    (
+        BusyLoadingError,
+        StoreUnavailableError,
+        "it must have loaded its data, but is still at it",
+        "Wait until it is ready, then try again.",
+    ),
+    (
+        ReadOnlyError,
+        StorePolicyError,
+        "it must be a primary, but is a replica that takes no writes",
+        "Name the primary in the online URL.",
+    ),
+    (
+        TimeoutError,
+        StoreUnavailableError,
+        "it must answer in time",
+        "Look at its load and the network (or set socket_timeout in the URL's query), then try again.",
+    ),
+    (
+        ResponseError,
+        StoreUnavailableError,
+        "it refused a command",
+        "Look at its log; if another program uses the same keys, give the workspace another name.",
+    ),
+    (
+        RedisError,
+        StoreUnavailableError,
+        "it must answer, but cannot be reached",
+        "Start it or mend the online URL (`tilefold doctor` tries it), then try again.",
+    ),
+)
+
+
+class Faults:
+    """The errors of one store.
+
+    Attributes
+    ----------
+    thing
+        The store as errors name it: its address without the password.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        settings = client.connection_pool.connection_kwargs
+        place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+        self.thing = f"online store {place}/{settings.get('db') or 0}"
+        self._password = settings.get("password")
+
+    def translated(self, error: RedisError) -> SystemFault:
+        """Our error for one of the client library."""
+        _, kind, rule, mend = next(row for row in _TABLE if isinstance(error, row[0]))
+        return kind(complaint(self.thing, rule, self._without_password(str(error)), mend))
+
+    def fail(self, kind: Fault, rule: str, value: object, mend: str) -> NoReturn:
+        """Raise an error of this store that no command reported."""
+        raise kind(complaint(self.thing, rule, value, mend))
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """A context out of which only our errors come. Calls that must be quick catch `RedisError` themselves."""
+        try:
+            yield
+        except RedisError as error:
+            raise self.translated(error) from error
+
+    def _without_password(self, text: str) -> str:
+        return text.replace(self._password, "***") if self._password else text
