@@ -59,7 +59,7 @@ def assert_reads_equal_reference(
     """Every entity's fold at the watermark is what the naive reference says."""
     codec, folder = Codec(layout), Folder(layout)
     mark = Mark(watermark_us, 7)
-    found = {tuple(row[name] for name in layout.key_names): row["part"] for row in parts.to_dicts()}
+    found = {tuple(row[name] for name in layout.key_names): row["tf_part"] for row in parts.to_dicts()}
     for entity in {tuple(row) for row in frame.select(layout.key_names).rows()}:
         decoded = codec.decode(seal(found[entity], mark)) if entity in found else None
         values, inexact = folder.fold(decoded, in_force(decoded, mark).watermark_us)
@@ -77,7 +77,7 @@ def test_a_read_of_compacted_tiles_equals_the_reference(
     """Invariants 1 and 2: whatever the compaction merged, every feature is what raw events say."""
     layout = layout_of(view)
     watermark_us = BEGIN_US + day * DAY_US
-    tiles = tiles_of(frame, layout, epochs).filter(pl.col("first_us") < watermark_us)
+    tiles = tiles_of(frame, layout, epochs).filter(pl.col("tf_first_us") < watermark_us)
     parts = compact(tiles, layout, Folder(layout).windows, watermark_us, few)
     assert_reads_equal_reference(view, layout, frame, parts, watermark_us)
 
@@ -90,7 +90,7 @@ def test_the_order_of_tile_rows_does_not_matter(
     """Invariant 3: tiles in any order, split over any epochs, compact to parts with the same answers."""
     layout = layout_of(view)
     watermark_us = BEGIN_US + day * DAY_US
-    tiles = tiles_of(frame, layout, 3).filter(pl.col("first_us") < watermark_us)
+    tiles = tiles_of(frame, layout, 3).filter(pl.col("tf_first_us") < watermark_us)
     order = list(range(tiles.height))
     shuffler.shuffle(order)
     parts = compact(tiles[order], layout, Folder(layout).windows, watermark_us, 1)
@@ -108,5 +108,7 @@ def test_every_function_of_every_type_equals_the_reference(grain_us: int, few: i
         tiles = tiles_of(frame, layout, epochs=2)
         for day in (3, 8, DAYS):
             watermark_us = BEGIN_US + day * DAY_US
-            parts = compact(tiles.filter(pl.col("last_us") < watermark_us), layout, Folder(layout).windows, watermark_us, few)
+            parts = compact(
+                tiles.filter(pl.col("tf_last_us") < watermark_us), layout, Folder(layout).windows, watermark_us, few
+            )
             assert_reads_equal_reference(view, layout, frame, parts, watermark_us)

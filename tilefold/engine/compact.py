@@ -19,7 +19,7 @@ from tilefold.engine.plan import cuts_us, first_start_us
 
 _CELL = "__cell"
 _SEGMENT = "__segment"
-_CELLS = "cells"
+CELLS, TILES, PART = "tf_cells", "tf_tiles", "tf_part"
 
 Ints = npt.NDArray[np.int64]
 
@@ -27,12 +27,12 @@ Ints = npt.NDArray[np.int64]
 def part_schema(layout: Layout) -> pl.Schema:
     """The columns of compacted rows: one row per key.
 
-    `part` is what `codec` reads, `first_us` the first event it holds, `cells` how many cells it was made from, `tiles` how
-    many tiles it has, `events` how many events are in them.
+    `tf_part` is what `codec` reads, `tf_first_us` the first event it holds, `tf_cells` how many cells it was made from,
+    `tf_tiles` how many tiles it has, `tf_events` how many events are in them.
     """
     keys = {field.name: field.dtype for field in layout.join_keys}
-    numbers = {FIRST: pl.Int64(), _CELLS: pl.Int64(), "tiles": pl.Int64(), EVENTS: pl.Int64()}
-    return pl.Schema({KEY_HASH: pl.Int64(), **keys, **numbers, "part": pl.Binary()})
+    numbers = {FIRST: pl.Int64(), CELLS: pl.Int64(), TILES: pl.Int64(), EVENTS: pl.Int64()}
+    return pl.Schema({KEY_HASH: pl.Int64(), **keys, **numbers, PART: pl.Binary()})
 
 
 def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], watermark_us: int, few: int | None) -> pl.DataFrame:
@@ -48,7 +48,7 @@ def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], wate
     Returns
     -------
     pl.DataFrame
-        Rows of `part_schema`, sorted by `key_hash`; no row for a key without tiles in reach.
+        Rows of `part_schema`, sorted by `tf_key_hash`; no row for a key without tiles in reach.
     """
     windows = list(windows)
     start = first_start_us(windows, watermark_us)
@@ -110,8 +110,8 @@ def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> p
     first, last = (tiles[name].to_numpy() // grain for name in (FIRST, LAST))
     keys = tiles.select(KEY_HASH, *layout.key_names, FIRST)[starts]
     events = np.add.reduceat(tiles[EVENTS].to_numpy(), starts)
-    numbers = {_CELLS: cells, "tiles": counts, EVENTS: events}
+    numbers = {CELLS: cells, TILES: counts, EVENTS: events}
     parts = encode_parts(first, last, columns, counts)
-    return keys.with_columns(parts, *(pl.Series(name, values) for name, values in numbers.items())).select(
+    return keys.with_columns(parts.alias(PART), *(pl.Series(name, values) for name, values in numbers.items())).select(
         pl.col(name).cast(dtype) for name, dtype in part_schema(layout).items()
     )

@@ -194,4 +194,4 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, boo
 
 def _binary(data: Bytes, offsets: Ints) -> pl.Series:
     buffers = [None, py_buffer(offsets), py_buffer(data)]
-    return pl.Series("part", LargeBinaryArray.from_buffers(large_binary(), len(offsets) - 1, buffers), dtype=pl.Binary)
+    return pl.Series(values=LargeBinaryArray.from_buffers(large_binary(), len(offsets) - 1, buffers), dtype=pl.Binary)

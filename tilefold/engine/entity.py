@@ -15,7 +15,7 @@ from tilefold.engine.time import to_us
 from tilefold.errors import InputError, complaint
 from tilefold.types import Field
 
-KEY_HASH = "key_hash"
+KEY_HASH = "tf_key_hash"
 
 
 def _text_expr(field: Field) -> pl.Expr:
@@ -41,7 +41,7 @@ def hash_expr(text: pl.Expr) -> pl.Expr:
 
 
 def key_hash_expr(join_keys: Sequence[Field]) -> pl.Expr:
-    """The hash of each row's entity, as the column `key_hash`."""
+    """The hash of each row's entity, as the column `tf_key_hash`."""
     return hash_expr(entity_expr(join_keys)).alias(KEY_HASH)
 
 

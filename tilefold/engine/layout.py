@@ -17,9 +17,10 @@ from tilefold.functions import Component, Partial
 from tilefold.functions.sums import Events
 from tilefold.types import Field
 
-EPOCH = "epoch"
-FIRST, LAST = "first_us", "last_us"
-EVENTS = "events"
+# The table's own names begin with `tf_`, which no column of a source may.
+EPOCH = "tf_epoch"
+FIRST, LAST = "tf_first_us", "tf_last_us"
+EVENTS = "tf_events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def layout_of(view: Any) -> Layout:
         if key not in known:
             known[key] = len(slots)
             start = slots[-1].stop if slots else 0
-            slots.append(Slot(partial, column, f"{column}__" if column else "", start))
+            slots.append(Slot(partial, column, f"{column}__" if column else "tf_", start))
     outputs = tuple(
         Output(feature, tuple(known[feature.input_column or "", partial.name] for partial in feature.function.partials))
         for feature in view.features

@@ -6,7 +6,7 @@ The rule: a row depends on nothing but the events of its cell and epoch, so a da
 import polars as pl
 
 from tilefold.engine.entity import hash_expr
-from tilefold.engine.layout import EPOCH, FIRST, LAST, Layout
+from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
 from tilefold.engine.time import DAY_US
 from tilefold.errors import InputError, complaint
 from tilefold.functions.base import TIE, TIME
@@ -45,15 +45,15 @@ def _tagged(name: str) -> pl.Expr:
     return pl.when(text.is_null()).then(pl.lit("-")).otherwise(pl.concat_str(length, pl.lit(":"), text))
 
 
-def build_tiles(events: pl.LazyFrame, layout: Layout, epoch: int) -> pl.LazyFrame:
-    """The tile rows of one day's prepared events, all of one epoch.
+def build_tiles(events: pl.LazyFrame, layout: Layout, epoch: int, *, one_day: bool = True) -> pl.LazyFrame:
+    """The tile rows of prepared events, all of one epoch and, with `one_day`, of one UTC day.
 
     Returns
     -------
     pl.LazyFrame
         The columns of `layout.tile_schema`, in no order.
     """
-    cells: list[pl.Expr] = [] if layout.grain_us == DAY_US else [(pl.col(TIME) // layout.grain_us).alias(_CELL)]
+    cells: list[pl.Expr] = [] if one_day and layout.grain_us == DAY_US else [(pl.col(TIME) // layout.grain_us).alias(_CELL)]
     times = [pl.col(TIME).min().alias(FIRST), pl.col(TIME).max().alias(LAST)]
     states = [expression for slot in layout.slots for expression in slot.partial.from_events(slot.column, slot.prefix)]
     grouped = events.group_by([*layout.key_names, *cells], maintain_order=False).agg(*times, *states)
@@ -72,7 +72,7 @@ def check_keys(tiles: pl.DataFrame, layout: Layout) -> None:
     for name in layout.key_names:
         broken = tiles.filter(pl.col(name).is_null())
         if broken.height:
-            count = broken["events"].sum()
+            count = broken[EVENTS].sum()
             mend = f"Filter them in the view's transformation: `.filter(pl.col('{name}').is_not_null())`."
             rule = f"join key '{name}' must not be null, and is in {count} events"
             raise InputError(complaint(f"view '{layout.view_name}'", rule, None, mend))
