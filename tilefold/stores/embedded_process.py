@@ -28,6 +28,7 @@ from tilefold.stores.address import HOST, Address
 
 LOG = "server.log"
 _ANSWER_TIMEOUT_S = 10.0
+_CONTROL_TIMEOUT_S = 5.0
 _POLL_S = 0.01
 _LOG_TAIL_BYTES = 2000
 Child: TypeAlias = subprocess.Popen[bytes]
@@ -91,7 +92,7 @@ def _binary() -> str:
 def control(address: Address) -> Redis:
     """A client for one question: short timeouts, no second try."""
     retry = Retry(NoBackoff(), 0)
-    return Redis.from_url(address.url, socket_timeout=5, socket_connect_timeout=1, retry=retry, protocol=2)
+    return Redis.from_url(address.url, socket_timeout=_CONTROL_TIMEOUT_S, retry=retry, protocol=2)
 
 
 def ask(address: Address) -> Answer:
