@@ -53,7 +53,7 @@ class CompactedTable:
         as_of_us: int,
         epoch: int,
         buckets: Iterable[tuple[int, pl.DataFrame]],
-        metadata: Mapping[str, Any],
+        metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
         *,
         run_id: str = "",
     ) -> int:
@@ -66,7 +66,7 @@ class CompactedTable:
         buckets
             Bucket and rows, taken one after the other; buckets without rows may be left out.
         metadata
-            Facts, as JSON values.
+            Facts, as JSON values; a function is called once all buckets are written.
         run_id
             Who writes. Writing again with the same id that is not empty does nothing; with another it is an error.
 
@@ -82,7 +82,8 @@ class CompactedTable:
             return self._table.snapshot().version
         self._table.ensure()
         staged = [self._table.stage(rows, {**place, BUCKET: bucket}) for bucket, rows in buckets if not rows.is_empty()]
-        facts = json.dumps({**metadata, _RUN: run_id}, sort_keys=True)
+        known = metadata() if callable(metadata) else metadata
+        facts = json.dumps({**known, _RUN: run_id}, sort_keys=True)
         nothing = self._table.spec.file_schema.to_frame()
         staged.append(self._table.stage(nothing, {**place, BUCKET: MANIFEST}, footer={_FACTS: facts}))
         return self._table.commit(lambda snapshot: None if self._is_done(snapshot, as_of_us, epoch, run_id) else Change(staged))

@@ -5,6 +5,7 @@ place is a `FileError`; whatever was read and makes no sense is a `FormatError`.
 `reading`.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from tilefold.errors import FileError, FormatError, TilefoldError, complaint
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BROKEN = (DeltaError, pl.exceptions.ComputeError, pl.exceptions.SchemaError)
 
 
@@ -68,5 +70,6 @@ def unwritable(uri: str, error: Exception) -> FileError:
 
 
 def _first_line(error: Exception) -> str:
-    """The message without deltalake's stack of addresses."""
-    return " ".join(line.strip() for line in str(error).splitlines() if "<unknown>" not in line)[:300]
+    """The message on one line, without deltalake's colours and its stack of addresses."""
+    lines = _COLOUR.sub("", str(error)).splitlines()
+    return " ".join(line.strip() for line in lines if "<unknown>" not in line)[:300]

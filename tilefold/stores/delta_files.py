@@ -6,7 +6,6 @@ that was staged but never committed is invisible to every reader, so a crash lea
 Layout: `<table>/<column>=<value>/.../<uuid>.parquet`; the partition columns are in the path and the log, not in the file.
 """
 
-import io
 import json
 import time
 import uuid
@@ -121,15 +120,21 @@ def remove_actions(spec: TableSpec, files: pl.DataFrame) -> list[RemoveAction]:
 
 
 def _write(spec: TableSpec, path: str, rows: pl.DataFrame, footer: dict[str, str]) -> int:
-    """Write the file and return its size; object stores take whole objects, through memory."""
-    target = Path(spec.root, path) if spec.is_local else io.BytesIO()
-    level = COMPRESSION_LEVEL
-    rows.write_parquet(target, compression="zstd", compression_level=level, metadata=footer, mkdir=spec.is_local)
-    if isinstance(target, Path):
-        return target.stat().st_size
-    with DeltaStorageHandler(spec.uri, spec.options).open_output_stream(path) as stream:
-        stream.write(target.getvalue())
-    return target.tell()
+    """Write the file and return its exact size, which readers of Delta's log rely on."""
+    place = f"{spec.root}/{path}"
+    options = None if spec.is_local else spec.options
+    rows.write_parquet(
+        place,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        metadata=footer,
+        mkdir=spec.is_local,
+        storage_options=options,
+    )
+    if spec.is_local:
+        return Path(place).stat().st_size
+    info = DeltaStorageHandler(spec.uri, spec.options).get_file_info([path])[0]
+    return int(info.size)
 
 
 def _stats(rows: pl.DataFrame, columns: tuple[str, ...]) -> str:

@@ -72,7 +72,8 @@ class Snapshot:
             hive_partitioning=bool(hive),
             hive_schema=hive or None,
             glob=False,
-            missing_columns="insert",
+            missing_columns="insert",  # files from before a column was declared
+            extra_columns="ignore",  # and from a process that knows more of them
             storage_options=self.spec.options,
         )
         return scan.select(names)

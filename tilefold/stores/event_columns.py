@@ -115,15 +115,14 @@ def stored_as(dtype: pl.DataType) -> pl.DataType:
 def storable(dtype: pl.DataType) -> bool:
     """Whether a Delta table gives the dtype back as it was."""
     if isinstance(dtype, pl.List):
-        return storable(_inner(dtype))
+        return storable(full_type(dtype.inner))
     if isinstance(dtype, pl.Struct):
-        return all(storable(_instance(field.dtype)) for field in dtype.fields)
+        return all(storable(full_type(field.dtype)) for field in dtype.fields)
     return dtype == TIMESTAMP or isinstance(dtype, _PLAIN)
 
 
-def _inner(dtype: pl.List) -> pl.DataType:
-    return _instance(dtype.inner)
-
-
-def _instance(dtype: object) -> pl.DataType:
-    return dtype() if isinstance(dtype, type) else dtype  # type: ignore[return-value]
+def full_type(dtype: object) -> pl.DataType:
+    """A type that Polars may give as a class, as an instance."""
+    made = dtype() if isinstance(dtype, type) else dtype
+    assert isinstance(made, pl.DataType)
+    return made

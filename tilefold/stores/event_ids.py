@@ -15,7 +15,8 @@ from typing import Any, cast
 
 import polars as pl
 import polars_hash  # noqa: F401  (registers the `nchash` namespace)
-import pyarrow as pa
+
+from tilefold.stores.event_columns import full_type
 
 _CANONICAL_NAN_BITS = 0x7FF8_0000_0000_0000
 
@@ -49,10 +50,10 @@ def _value(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Binary:
         return _sized(value.bin.encode("hex"))
     if isinstance(dtype, pl.List):
-        items = value.list.eval(_value(pl.element(), dtype.inner).fill_null("n"))
+        items = value.list.eval(_value(pl.element(), full_type(dtype.inner)).fill_null("n"))
         return pl.concat_str(pl.lit("["), items.list.join(""), pl.lit("]"))
     if isinstance(dtype, pl.Struct):
-        fields = pl.Schema({field.name: field.dtype for field in dtype.fields})
+        fields = pl.Schema({field.name: full_type(field.dtype) for field in dtype.fields})
         inner = {name: value.struct.field(name) for name in fields}
         return pl.when(value.is_not_null()).then(pl.concat_str(pl.lit("{"), _row(inner, fields), pl.lit("}")))
     return pl.concat_str(_number(value, dtype), pl.lit(";"))
@@ -79,6 +80,6 @@ def _sized(text: pl.Expr) -> pl.Expr:
 def _hex(hashes: pl.Series) -> pl.Series:
     """UInt128 as 32 hex digits; through two halves, since Polars prints 128-bit integers as decimals only."""
     halves = hashes.to_frame("h").select(high=pl.col("h") // 2**64, low=pl.col("h") % 2**64)
-    octets = pa.py_buffer(halves.cast(pl.UInt64).to_numpy(order="c").astype(">u8").tobytes())
-    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(hashes), [None, octets])
-    return pl.Series(fixed).bin.encode("hex")
+    octets = halves.cast(pl.UInt64).to_numpy(order="c").astype(">u8").tobytes()
+    sliced = pl.lit(octets).bin.slice(pl.int_range(len(hashes)) * 16, 16)
+    return pl.select(sliced.bin.encode("hex")).to_series()

@@ -5,6 +5,7 @@ types may hold the same values is a table; whether they do is checked by casting
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ import polars as pl
 from tilefold.errors import InputError, complaint
 from tilefold.stores.event_columns import EVENT_ID, TIMESTAMP
 
+_ZONED = "timestamps must carry a time zone"
 _UNFIT = (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError)
 
 
@@ -30,10 +32,13 @@ def from_records(records: Sequence[Mapping[str, Any]], source: str, columns: pl.
 
 
 def _from_values(source: str, name: str, values: list[Any], columns: pl.Schema | None) -> pl.Series:
-    """A column of plain values; a naive time is left naive, so that it is refused by name later."""
-    dtype = pl.String() if name == EVENT_ID else (columns or {}).get(name)
-    if any(getattr(value, "tzinfo", value) is None for value in values if value is not None):
-        dtype = None
+    """A column of plain values; naive times are looked for here, since Polars takes them for UTC beside aware ones."""
+    declared = None if columns is None else columns.get(name)
+    dtype = pl.String() if name == EVENT_ID else declared
+    for row, value in enumerate(values):
+        if isinstance(value, datetime) and value.tzinfo is None:
+            mend = "Say which zone it is in: value.replace(tzinfo=UTC)."
+            raise refusal(source, name, row, rule=_ZONED, value=value, mend=mend)
     try:
         return pl.Series(name, values, dtype=dtype, strict=True)
     except _UNFIT as error:
@@ -61,7 +66,7 @@ def as_typed(series: pl.Series, source: str, dtype: pl.DataType) -> pl.Series:
         return series.cast(dtype)
     if isinstance(dtype, pl.Datetime) and isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
         mend = "Say which zone it is in: pl.col(...).dt.replace_time_zone('UTC')."
-        raise refusal(source, series.name, 0, rule="timestamps must carry a time zone", value=_first(series), mend=mend)
+        raise refusal(source, series.name, 0, rule=_ZONED, value=_first(series), mend=mend)
     if not _may_become(series.dtype, dtype):
         rule = f"must be of type {dtype}, not {series.dtype}"
         raise refusal(source, series.name, 0, rule=rule, value=_first(series), mend="Convert the column first.")

@@ -51,13 +51,13 @@ class TileSnapshot:
         """Every built date, ascending, days without tiles included."""
         facts = [pl.col("rows").sum(), pl.col("size_bytes").sum(), pl.col(BUILT_FROM).first(), pl.col("path").sort()]
         grouped = self.pinned.files.group_by(DATE).agg(facts).sort(DATE)
-        return {day: DayTiles(*sums, fingerprint(paths)) for day, *sums, paths in grouped.iter_rows()}
+        return {day: DayTiles(rows, size, built, fingerprint(paths)) for day, rows, size, built, paths in grouped.iter_rows()}
 
     def scan(self, start: date | None = None, end: date | None = None, bucket: int | None = None) -> pl.LazyFrame:
         """Tiles of the dates `start <= date < end` (open where None) and of one bucket (all where None)."""
         return self.pinned.scan(self._files(start, end, bucket), columns=self.pinned.spec.file_schema.names())
 
-    def scan_days(self, start: date | None = None, end: date | None = None, bucket: int | None = None) -> list[pl.LazyFrame]:
+    def scan_files(self, start: date | None = None, end: date | None = None, bucket: int | None = None) -> list[pl.LazyFrame]:
         """The same as `scan`, one frame per file, ascending by date: for merges of files that are sorted inside."""
         columns = self.pinned.spec.file_schema.names()
         files = self._files(start, end, bucket).sort(DATE, BUCKET)
