@@ -4,11 +4,11 @@ The rule: whatever evicts keys is refused at the door, since an evicted entity r
 """
 
 import re
-from typing import Any
 
 from redis import Redis
 
 from tilefold.errors import InputError, StorePolicyError, complaint
+from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.round_trips import retry
 from tilefold.stores.store_errors import Faults
 
@@ -38,18 +38,18 @@ def client_of(url: str) -> Redis:
         ) from None
 
 
-def check(client: Redis, faults: Faults) -> None:
+def check(link: OnlineLink) -> None:
     """Raise `StorePolicyError` unless the server is a single Redis or Valkey, new enough, that never evicts.
 
     Read from INFO and not from CONFIG, which managed services forbid.
     """
-    with faults.guard():
-        client.ping()
-        facts: dict[str, Any] = {**client.info("server"), **client.info("memory")}
+    link.command(b"PING")
+    facts = link.facts("server", "memory", "cluster")
+    faults = link.faults
     _check_version(str(facts["redis_version"]), faults)
-    if facts.get("redis_mode") == "cluster":
+    if facts.get("cluster_enabled"):
         mend = "Name a server that is no cluster: a view's mark and its keys must be on one."
-        faults.fail(StorePolicyError, "it must be a single primary", "redis_mode cluster", mend)
+        faults.fail(StorePolicyError, "it must be a single primary", "cluster_enabled:1", mend)
     policy = facts.get("maxmemory_policy")
     if policy != "noeviction":
         mend = "Set it to noeviction in its configuration: eviction turns features into zeros."

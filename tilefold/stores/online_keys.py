@@ -37,6 +37,10 @@ class OnlineKeys:
         """The key of a view's mark and begun syncs."""
         return f"{self.prefix}:{view}:{version}".encode()
 
+    def emptied(self, view: str, version: str) -> bytes:
+        """The key of the set of entities that a sync has emptied and a later one removes."""
+        return self.state(view, version) + b"#emptied"
+
     def entity(self, view: str, version: str, entity: str) -> bytes:
         """The key of an entity's hash."""
         return f"{self.prefix}:{view}:{version}:{entity}".encode()

@@ -29,6 +29,13 @@ class OnlineLink:
         except RedisError as error:
             raise self.faults.translated(error) from error
 
+    def facts(self, *sections: str) -> dict[str, Any]:
+        """What INFO says in these sections."""
+        try:
+            return {name: fact for section in sections for name, fact in self.client.info(section).items()}
+        except RedisError as error:
+            raise self.faults.translated(error) from error
+
     def close(self) -> None:
         """Close all connections."""
         self.trips.close()

@@ -5,7 +5,6 @@ The rule: nothing here is on the way of a read or a sync, and all of it goes in 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tilefold.engine.codec import HEADER
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
@@ -37,8 +36,7 @@ class StoreUsage:
 
 def usage(link: OnlineLink) -> StoreUsage:
     """How full the store is now."""
-    with link.faults.guard():
-        facts: dict[str, Any] = {**link.client.info("server"), **link.client.info("memory")}
+    facts = link.facts("server", "memory")
     server = f"Valkey {facts['valkey_version']}" if "valkey_version" in facts else f"Redis {facts['redis_version']}"
     return StoreUsage(server, facts["used_memory"], facts["maxmemory"], link.command(b"DBSIZE"))
 

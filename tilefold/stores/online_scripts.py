@@ -84,16 +84,15 @@ end
 return removed
 """)
 
-# KEYS state, store id; ARGV stamp. Answers -1 where the sync is not begun in this store: it was emptied or replaced meanwhile,
-# and what the sync wrote before is lost.
+# KEYS state, store id; ARGV stamp, the store's id at `begin`. Answers -1 where this is another store than then, or one in which
+# the sync has not begun: it was emptied or replaced meanwhile, and what the sync wrote before is lost.
 COMMIT = Script(f"""{_COMPARE}
 local state, mine = KEYS[1], ARGV[1]
 local mark = redis.call('HGET', state, 'mark')
-if mark == mine then return 1 end
 if mark and above(mark, mine) then return 0 end
-local store = redis.call('GET', KEYS[2])
-if not store or redis.call('HEXISTS', state, '+' .. mine) == 0 then return -1 end
-redis.call('HSET', state, 'mark', mine, 'store', store)
+local begun = mark == mine or redis.call('HEXISTS', state, '+' .. mine) == 1
+if not begun or redis.call('GET', KEYS[2]) ~= ARGV[2] then return -1 end
+redis.call('HSET', state, 'mark', mine, 'store', ARGV[2])
 for _, field in ipairs(redis.call('HKEYS', state)) do
   if string.sub(field, 1, 1) == '+' and not above(string.sub(field, 2), mine) then redis.call('HDEL', state, field) end
 end

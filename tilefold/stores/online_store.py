@@ -65,7 +65,7 @@ class OnlineStore:
         """
         store = cls(client_of(url), prefix)
         try:
-            check(store.client, store._link.faults)
+            check(store._link)
             store.store_id = store._identify()
         except BaseException:
             store.close()
@@ -117,7 +117,7 @@ class OnlineStore:
         self.store_id = self._identify()
         return self._scripts.run(BEGIN, Call([self.mark_key(view, version)], [mark.to_bytes()])) == 1
 
-    def write_parts(  # noqa: PLR0917 - a view, a version and a mark name one sync
+    def write_parts(
         self, view: str, version: str, mark: Mark, entities: Sequence[bytes], blobs: Sequence[bytes], ttl_ms: int | None
     ) -> bool:
         """Write batch parts, each unless the entity has a newer one; False where a newer part or mark stops the sync.
@@ -137,6 +137,19 @@ class OnlineStore:
         calls = (Call([state, *entities[span]], [stamp, ttl, *blobs[span]]) for span in spans(map(len, blobs)))
         return all(all(self._scripts.run_all(WRITE, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
 
+    def note_emptied(self, view: str, version: str, keys: Sequence[bytes]) -> None:
+        """Remember keys that a sync is about to empty, so that a later one can remove them."""
+        self._link.command(b"SADD", self._keys.emptied(view, version), *keys)
+
+    def emptied(self, view: str, version: str) -> set[bytes]:
+        """The keys that were emptied and not yet removed."""
+        return set(self._link.command(b"SMEMBERS", self._keys.emptied(view, version)))
+
+    def forget_emptied(self, view: str, version: str, keys: Iterable[bytes]) -> None:
+        """Take back `note_emptied`."""
+        for some in batched(keys, SCRIPT_KEYS):
+            self._link.command(b"SREM", self._keys.emptied(view, version), *some)
+
     def remove_emptied(self, view: str, version: str, keys: Iterable[bytes], below: Mark) -> int:
         """Delete those keys whose batch part is empty, stamped at or below `below` and the mark, and alone; how many."""
         state, stamp = self.mark_key(view, version), below.to_bytes()
@@ -152,7 +165,7 @@ class OnlineStore:
             The store was emptied or replaced since `begin`: what the sync wrote before is lost.
         """
         keys = [self.mark_key(view, version), self._keys.store_id]
-        answer = self._scripts.run(COMMIT, Call(keys, [mark.to_bytes()]))
+        answer = self._scripts.run(COMMIT, Call(keys, [mark.to_bytes(), self.store_id.encode()]))
         if answer < 0:
             rule = "it must hold all that the sync wrote, but was emptied or replaced meanwhile"
             self._link.faults.fail(StoreUnavailableError, rule, f"no begun sync {mark}", "Sync again: all keys are written.")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from hiredis import pack_command
 from redis import Redis
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.backoff import EqualJitterBackoff, NoBackoff
 from redis.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
@@ -22,7 +22,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-RETRIES = 4
+RETRIES = 5  # about a second in all: a restart takes a third of one
 RETRY_BASE_S = 0.05
 RETRY_CAP_S = 0.5
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 def retry() -> Retry:
     """The pauses before trying again. A request that timed out is not repeated: the store is slow, more load does not help."""
-    return Retry(ExponentialWithJitterBackoff(cap=RETRY_CAP_S, base=RETRY_BASE_S), RETRIES, (ConnectionError,))
+    return Retry(EqualJitterBackoff(cap=RETRY_CAP_S, base=RETRY_BASE_S), RETRIES, (ConnectionError,))
 
 
 def packed(*command: bytes) -> bytes:

@@ -4,8 +4,6 @@ The rule: no error of the client library leaves `stores`, and none of ours shows
 what a person can do about it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NoReturn
 
 from redis import Redis
@@ -107,14 +105,6 @@ class Faults:
     def fail(self, kind: Fault, rule: str, value: object, mend: str) -> NoReturn:
         """Raise an error of this store that no command reported."""
         raise kind(complaint(self.thing, rule, value, mend))
-
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        """A context out of which only our errors come. Calls that must be quick catch `RedisError` themselves."""
-        try:
-            yield
-        except RedisError as error:
-            raise self.translated(error) from error
 
     def _without_password(self, text: str) -> str:
         return text.replace(self._password, "***") if self._password else text
