@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tilefold.stores.delta_files import TableSpec
+from tilefold.stores.delta import Table
+from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.event_log import EventLog
 from tilefold.types import Field
 
@@ -54,3 +55,14 @@ def amounts(log: EventLog) -> list[float]:
 def at_us(day: int = 0, hour: int = 0) -> int:
     """Microseconds of an hour of 2024-01-01 plus `day`."""
     return int((datetime(2024, 1, 1, hour, tzinfo=UTC) + timedelta(days=day)).timestamp()) * 1_000_000
+
+
+def staged(table: Table, *values: int) -> StagedFile:
+    """A written file of these numbers that no commit names."""
+    return table.stage(pl.DataFrame({"n": values}, schema={"n": pl.Int64}), {"day": DAY})
+
+
+def numbers(table: Table) -> list[int]:
+    """All numbers that a reader of the table sees, ascending."""
+    snapshot = table.snapshot()
+    return sorted(snapshot.scan(snapshot.files, columns=["n"]).collect()["n"])

@@ -1,11 +1,12 @@
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from tests.stores.delta_samples import NOON, events
-from tilefold.errors import InputError
+from tilefold.errors import FileError, InputError
 from tilefold.stores.event_frames import conform, learn_columns
 
 COLUMNS = events().schema
@@ -140,3 +141,11 @@ def test_columns_that_cannot_be_learned_are_refused(column: pl.Series, said: str
     """A type that cannot be known or stored is refused before anything is written."""
     with pytest.raises(InputError, match=said):
         learn_columns(column.to_frame(), "spend")
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    """A LazyFrame whose file is gone or junk is refused with the source's name."""
+    (tmp_path / "junk.parquet").write_bytes(b"PAR1 junk")
+    for name in ("junk", "gone"):
+        with pytest.raises(FileError, match=r"source 'spend': its rows must be readable"):
+            _conform(pl.scan_parquet(tmp_path / f"{name}.parquet", schema=COLUMNS))

@@ -7,6 +7,7 @@ Layout: `<table>/<column>=<value>/.../<uuid>.parquet`; the partition columns are
 """
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ import polars as pl
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
+from tilefold.errors import FileError, complaint
 from tilefold.stores.delta_errors import writing
 
 COMPRESSION_LEVEL = 1  # zstd; a third faster to write than Polars' default at the same size (ADR 0003)
@@ -107,6 +109,20 @@ def stage(
     with writing(spec.uri):
         size_bytes = _write(spec, path, rows, dict(footer or {}))
     return StagedFile(path, size_bytes, rows.height, partition, _stats(rows, spec.stats_columns))
+
+
+def check_access(spec: TableSpec) -> None:
+    """Tell a folder that may not be read from one that is missing; deltalake takes both for a missing table.
+
+    Raises
+    ------
+    FileError
+        The folder or its log is there but may not be read.
+    """
+    for place in (Path(spec.root), Path(spec.root, "_delta_log")):
+        if spec.is_local and place.exists() and not os.access(place, os.R_OK | os.X_OK):
+            mend = "Give this user read access to it, or choose another root."
+            raise FileError(complaint(f"table {spec.uri}", "the folder must be readable", str(place), mend))
 
 
 def remove_actions(spec: TableSpec, files: pl.DataFrame) -> list[RemoveAction]:

@@ -14,7 +14,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from tilefold.errors import FormatError, NewerFormatError, complaint
 from tilefold.stores.delta_errors import reading
-from tilefold.stores.delta_files import TableSpec
+from tilefold.stores.delta_files import TableSpec, check_access
 
 FORMAT = 1  # of every table's layout and meaning. Do not change without a reader for the older ones: it is on disk.
 
@@ -88,11 +88,14 @@ def open_delta(spec: TableSpec, version: int | None = None) -> DeltaTable | None
         A newer release wrote it.
     FormatError
         Its log is broken, or it is a Delta table that Tilefold did not write.
+    FileError
+        It is there but may not be read.
     """
     with reading(spec.uri):
         try:
             table = DeltaTable(spec.uri, version=version, storage_options=spec.options)
         except TableNotFoundError:
+            check_access(spec)
             return None
         _check_format(spec, table.metadata().configuration.get("tilefold.format"))
         return table

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from tilefold.errors import InputError, complaint
+from tilefold.errors import FileError, InputError, complaint
 from tilefold.stores.event_columns import EVENT_ID, check_columns
 from tilefold.stores.event_ids import row_ids
 from tilefold.stores.event_values import as_typed, from_records, learned_type, refusal
@@ -45,6 +45,15 @@ def conform(
     for name in (timestamp, *(name for name in key_columns if name in columns)):
         _check_no_nulls(typed[name], source, "the timestamp" if name == timestamp else "a join key")
     return typed.with_columns(_ids(frame, typed, source))
+
+
+def _run(frame: pl.LazyFrame, source: str) -> pl.DataFrame:
+    try:
+        return frame.collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        mend = "Check the files, their format and the columns named in the source's batch_config."
+        rule = "its rows must be readable"
+        raise FileError(complaint(f"source {source!r}", rule, str(error).strip()[:300], mend)) from error
 
 
 def _check_names(frame: pl.DataFrame, source: str, columns: pl.Schema) -> None:
@@ -93,9 +102,11 @@ def collected(
     ------
     InputError
         Records whose values do not have the declared types.
+    FileError
+        A LazyFrame whose files cannot be read.
     """
     if isinstance(frame, pl.LazyFrame):
-        return frame.collect(engine="streaming")
+        return _run(frame, source)
     if isinstance(frame, pl.DataFrame):
         return frame if frame.width or columns is None else pl.DataFrame(schema=columns)
     return from_records(frame, source, columns)

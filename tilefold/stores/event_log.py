@@ -9,8 +9,7 @@ is one more than the last barrier before it, so no row of epoch <= n can ever ap
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -25,45 +24,18 @@ from tilefold.stores.event_columns import (
     BARRIER,
     DATE,
     EPOCH,
-    EVENT_ID,
     PARTITION_BY,
     LogSource,
     declared_columns,
 )
 from tilefold.stores.event_frames import collected, conform, learn_columns
 from tilefold.stores.log_changes import append_day, import_day, replace_day
+from tilefold.stores.log_days import dates_between, first_of_each, rows_by_day
+from tilefold.stores.log_results import AppendResult, Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
 from tilefold.stores.log_writes import LogWrite
 
 Frame = pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class AppendResult:
-    """What a write to the log did.
-
-    Attributes
-    ----------
-    accepted, duplicate
-        Events that entered, and events that the log held already or that stood twice among the given.
-    days
-        Dates that changed, ascending.
-    version
-        The log's version that holds the events.
-    """
-
-    accepted: int
-    duplicate: int
-    days: tuple[date, ...]
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Barrier:
-    """A place in the log: everything up to `version` has an epoch of at most `number`, everything after it a larger one."""
-
-    number: int
-    version: int
 
 
 class EventLog:
@@ -119,7 +91,7 @@ class EventLog:
             As `Table.commit`.
         """
         rows = self._conformed(frame, key_columns)
-        parts = _by_day(rows)
+        parts = rows_by_day(rows)
         write = LogWrite(self._table, append_day, parts.__getitem__, ingested_at, epoch)
         return self._result(write, lambda _: parts, rows.height)
 
@@ -149,7 +121,7 @@ class EventLog:
             rows = self._conformed(frames[day], key_columns)
             self._check_all(rows, pl.col(DATE) == day, f"imported as {day} must lie on that date (UTC)")
             given[day] = rows.height
-            return _unique(rows)
+            return first_of_each(rows)
 
         write = LogWrite(self._table, import_day, rows_of, ingested_at, epoch)
         result = self._result(write, lambda _: frames, 0)
@@ -178,11 +150,11 @@ class EventLog:
         rows = self._conformed(frame, key_columns)
         inside = pl.col(self.timestamp).dt.timestamp("us").is_between(start_us, end_us, closed="left")
         self._check_all(rows, inside, "must lie inside of the replaced range")
-        parts = _by_day(rows)
+        parts = rows_by_day(rows)
         empty = rows.clear()
         change = partial(replace_day, outside=~inside)
         write = LogWrite(self._table, change, lambda day: parts.get(day, empty), ingested_at, epoch)
-        return self._result(write, lambda snapshot: parts.keys() | _dates(snapshot, start_us, end_us), rows.height)
+        return self._result(write, lambda snapshot: parts.keys() | dates_between(snapshot, start_us, end_us), rows.height)
 
     def take_barrier(self) -> Barrier:
         """Number the next compaction of the source and mark its place in the log."""
@@ -241,20 +213,3 @@ class EventLog:
         schema = pl.Schema({**(columns or {}), **ADDED_COLUMNS})
         stats = tuple(name for name in (self.timestamp, EPOCH) if name in schema)
         return Table(TableSpec(self.uri, schema, PARTITION_BY, stats, self._options))
-
-
-def _unique(rows: pl.DataFrame) -> pl.DataFrame:
-    """The first row of each event id and date."""
-    return rows.unique([EVENT_ID, DATE], keep="first", maintain_order=True)
-
-
-def _by_day(rows: pl.DataFrame) -> dict[date, pl.DataFrame]:
-    parts = _unique(rows).partition_by(DATE, as_dict=True)
-    return {day: part for (day,), part in parts.items()}
-
-
-def _dates(snapshot: Snapshot, start_us: int, end_us: int) -> set[date]:
-    """The dates in the log that the range touches."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    first, last = (epoch + timedelta(microseconds=us) for us in (start_us, end_us - 1))
-    return set(snapshot.files.filter(pl.col(DATE).is_between(first.date(), last.date()))[DATE])
