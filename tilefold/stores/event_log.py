@@ -35,6 +35,8 @@ from tilefold.stores.log_results import AppendResult, Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
 from tilefold.stores.log_writes import LogWrite
 
+__all__ = ["AppendResult", "Barrier", "EventLog", "Frame"]
+
 Frame = pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]]
 
 
