@@ -20,7 +20,7 @@ import polars as pl
 TIME = "__time_us"
 """Name of the event's time (Int64, microseconds) in the frames that `from_events` sees."""
 TIE = "__tie"
-"""Name of what orders events of the same time: the event id (String) or a hash of the row (Int64)."""
+"""Name of what orders events of the same time: a String, the event id or else a hash of the row."""
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
 Expressions: TypeAlias = list[pl.Expr]

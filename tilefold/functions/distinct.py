@@ -20,8 +20,8 @@ def _identity(value: Any) -> Any:
 class Distinct(Many):
     """Up to `limit` entries of different values at one end, ascending."""
 
-    def __init__(self, end: str, limit: int, dtype: pl.DataType, tie_dtype: pl.DataType) -> None:
-        super().__init__(end, limit, dtype, tie_dtype)
+    def __init__(self, end: str, limit: int, dtype: pl.DataType) -> None:
+        super().__init__(end, limit, dtype)
         self.name = f"{end}_distinct_{limit}"
         self.components = tuple(
             type(component)(component.suffix.replace(f"{end}_", f"{end}_distinct_"), component.dtype)

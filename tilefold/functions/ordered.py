@@ -21,11 +21,11 @@ class One(Partial):
 
     ordered = True
 
-    def __init__(self, name: str, dtype: pl.DataType, tie_dtype: pl.DataType) -> None:
+    def __init__(self, name: str, dtype: pl.DataType) -> None:
         self.name = name
         self.components = (
             Component(f"{name}_time", pl.Int64(), nullable=True),
-            Component(f"{name}_tie", tie_dtype, nullable=True),
+            Component(f"{name}_tie", pl.String(), nullable=True),
             Component(name, dtype, nullable=True),
         )
         self._pick: Any = max if name == "last" else min
@@ -71,11 +71,11 @@ class Many(Partial):
 
     ordered = True
 
-    def __init__(self, end: str, limit: int, dtype: pl.DataType, tie_dtype: pl.DataType) -> None:
+    def __init__(self, end: str, limit: int, dtype: pl.DataType) -> None:
         self.name = f"{end}_{limit}"
         self.components = (
             Component(f"{self.name}_times", pl.List(pl.Int64())),
-            Component(f"{self.name}_ties", pl.List(tie_dtype)),
+            Component(f"{self.name}_ties", pl.List(pl.String())),
             Component(self.name, pl.List(dtype)),
         )
         self._end, self._limit = end, limit
@@ -126,14 +126,14 @@ class Many(Partial):
         return entries[-self._limit :] if self._end == "last" else entries[: self._limit]
 
 
-def one_function(label: str, dtype: pl.DataType, tie_dtype: pl.DataType) -> AggregateFunction:
+def one_function(label: str, dtype: pl.DataType) -> AggregateFunction:
     """`first` or `last`, by its label; the result has the input's type."""
     convert = physical_to_python(dtype)
 
     def finish(entry: Any) -> Any:
         return None if entry is None else convert(entry[2])
 
-    return AggregateFunction(label, (One(label, dtype, tie_dtype),), dtype, None, finish, lambda names: pl.col(names[2]))
+    return AggregateFunction(label, (One(label, dtype),), dtype, None, finish, lambda names: pl.col(names[2]))
 
 
 def many_function(label: str, partial: Many, dtype: pl.DataType) -> AggregateFunction:

@@ -51,9 +51,7 @@ _OF_ORDERED: dict[str, Callable[[str, pl.DataType], AggregateFunction]] = {
 FUNCTION_NAMES = ("count", *_OF_NUMBERS, *_OF_ORDERED, "first", "last", "first_distinct", "last_distinct")
 
 
-def resolve(
-    function: str | FunctionRequest, input_dtype: pl.DataType | None, tie_dtype: pl.DataType | None = None
-) -> AggregateFunction:
+def resolve(function: str | FunctionRequest, input_dtype: pl.DataType | None) -> AggregateFunction:
     """Bind a function to its input's type.
 
     Parameters
@@ -62,8 +60,6 @@ def resolve(
         A name, or a name with parameters.
     input_dtype
         The Polars type of the input column; None for `count` without a column.
-    tie_dtype
-        What orders events of one time: String for event ids, Int64 (the default) for hashes of rows.
 
     Raises
     ------
@@ -82,7 +78,7 @@ def resolve(
         raise DeclarationError(complaint("function", "it must be a known name", request.name, mend))
     if input_dtype is None:
         return _without_input(request)
-    return _with_input(request, input_dtype, tie_dtype or pl.Int64())
+    return _with_input(request, input_dtype)
 
 
 def _without_input(request: FunctionRequest) -> AggregateFunction:
@@ -92,7 +88,7 @@ def _without_input(request: FunctionRequest) -> AggregateFunction:
     return events_function(request.name)
 
 
-def _with_input(request: FunctionRequest, dtype: pl.DataType, tie_dtype: pl.DataType) -> AggregateFunction:
+def _with_input(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
     if request.name in _OF_NUMBERS:
         _require(request, _is_number(dtype), dtype, _NUMBERS)
         return _OF_NUMBERS[request.name](request.name, dtype)
@@ -101,7 +97,7 @@ def _with_input(request: FunctionRequest, dtype: pl.DataType, tie_dtype: pl.Data
     _require(request, _is_ordered(dtype), dtype, _ORDERED)
     if request.name in _OF_ORDERED:
         return _OF_ORDERED[request.name](request.name, dtype)
-    return _ordered(request, dtype, tie_dtype)
+    return _ordered(request, dtype)
 
 
 def _require(request: FunctionRequest, fits: bool, dtype: pl.DataType, accepted: str) -> None:
@@ -110,16 +106,16 @@ def _require(request: FunctionRequest, fits: bool, dtype: pl.DataType, accepted:
         raise DeclarationError(complaint(f"function '{request.name}'", f"it takes {accepted}", str(dtype), mend))
 
 
-def _ordered(request: FunctionRequest, dtype: pl.DataType, tie_dtype: pl.DataType) -> AggregateFunction:
+def _ordered(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
     limit = dict(request.params).get("n")
     if limit is None:
         if "distinct" in request.name:
             mend = f"Write {request.name}(3) for three values."
             raise DeclarationError(complaint(f"function '{request.name}'", "it needs a number n", None, mend))
-        return one_function(request.name, dtype, tie_dtype)
+        return one_function(request.name, dtype)
     if not isinstance(limit, int) or not 1 <= limit <= _LIST_LIMIT_MAX:
         mend = f"Choose a whole number from 1 to {_LIST_LIMIT_MAX}."
         raise DeclarationError(complaint(f"function '{request.name}'", "n must be in range", limit, mend))
     end = request.name.removesuffix("_distinct")
-    partial = _LIST_FUNCTIONS[request.name](end, limit, dtype, tie_dtype)
+    partial = _LIST_FUNCTIONS[request.name](end, limit, dtype)
     return many_function(f"{request.name}_{limit}", partial, dtype)

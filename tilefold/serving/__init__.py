@@ -1,0 +1,1 @@
+"""The steps between the stores: building tiles, compaction, sync, merged reads, training sets."""

@@ -1,0 +1,179 @@
+"""Compaction: tile table -> compacted table, one watermark at a time.
+
+The rule: compaction `n` is built from log rows of `epoch <= n` alone, as the log stood at barrier `n`, and is never
+overwritten. It may start from an earlier compaction only if that one's watermark and number are not above its own, left
+nothing out, and was built from days that have not changed since; then only keys that something happened to are computed.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import date
+
+import polars as pl
+
+from tilefold.engine.compact import CELLS, PART, TILES, compact, part_schema
+from tilefold.engine.entity import KEY_HASH
+from tilefold.engine.layout import EPOCH, EVENTS, FIRST
+from tilefold.engine.plan import first_start_us
+from tilefold.engine.time import DAY_US, day_of, floor, to_datetime
+from tilefold.serving.building import Progress, build_days, no_progress
+from tilefold.serving.context import ViewContext
+from tilefold.serving.reports import CompactionReport
+from tilefold.stores.delta_snapshot import fingerprint
+from tilefold.stores.event_log import Barrier
+from tilefold.stores.log_snapshot import LogSnapshot
+from tilefold.stores.tile_snapshot import TileSnapshot
+
+WHOLE_PASS_SHARE = 0.5  # above this share of changed keys, computing all is cheaper than telling them apart
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is counted while buckets are written."""
+
+    keys: int = 0
+    cells: int = 0
+    tiles: int = 0
+    events: int = 0
+    computed: int = 0
+    size_bytes: int = 0
+    largest_bytes: int = 0
+
+    def add(self, parts: pl.DataFrame, computed: int) -> None:
+        sizes = parts[PART].bin.size()
+        self.keys += parts.height
+        self.cells += int(parts[CELLS].sum())
+        self.tiles += int(parts[TILES].sum())
+        self.events += int(parts[EVENTS].sum())
+        self.computed += computed
+        self.size_bytes += int(sizes.sum())
+        self.largest_bytes = max(self.largest_bytes, max(sizes.to_list(), default=0))
+
+
+def run_compaction(
+    context: ViewContext, as_of_us: int, barrier: Barrier, *, progress: Progress = no_progress
+) -> CompactionReport:
+    """Compute and store the batch part of every key at a watermark.
+
+    Parameters
+    ----------
+    as_of_us
+        The watermark, on the view's schedule.
+    barrier
+        The number of the compaction and the log's version that it is built from.
+
+    Raises
+    ------
+    ConflictError
+        If a compaction of this watermark and number exists.
+    """
+    began = time.monotonic()
+    log = context.log.snapshot(barrier.version)
+    first, last = days_in_reach(context, as_of_us)
+    rebuilt = build_days(context, log, first, last, progress=progress).rebuilt
+    tiles = context.tile_table().snapshot()
+    base = _find_base(context, log, as_of_us, barrier.number)
+    tally = _Tally()
+    buckets = range(context.tile_table().buckets)
+    parts = ((bucket, _bucket_parts(context, tiles, bucket, as_of_us, barrier.number, base, tally)) for bucket in buckets)
+    built_from = events_fingerprint(context, log, as_of_us)
+    left_out = _newest_epoch(tiles, first, last) > barrier.number
+    context.compacted.write(
+        as_of_us, barrier.number, parts, lambda: {**asdict(tally), "built_from": built_from, "complete": not left_out}
+    )
+    return CompactionReport(
+        view=context.view.name,
+        as_of=to_datetime(as_of_us),
+        epoch=barrier.number,
+        keys=tally.keys,
+        tiles_before=tally.cells,
+        tiles_after=tally.tiles,
+        events=tally.events,
+        keys_computed=tally.computed,
+        size_bytes=tally.size_bytes,
+        largest_part_bytes=tally.largest_bytes,
+        predecessor=base,
+        rebuilt_days=rebuilt,
+        duration_s=time.monotonic() - began,
+    )
+
+
+def days_in_reach(context: ViewContext, as_of_us: int) -> tuple[date, date]:
+    """The days `[first, last)` that hold what windows at a watermark can see."""
+    start = max(first_start_us(context.windows, as_of_us), context.view.feature_start_us)
+    first = day_of(min(start, as_of_us))
+    return first, day_of(floor(as_of_us - 1, DAY_US) + DAY_US)
+
+
+def events_fingerprint(context: ViewContext, log: LogSnapshot, as_of_us: int) -> int:
+    """A number that is equal for equal events within reach of a watermark."""
+    first, last = days_in_reach(context, as_of_us)
+    return fingerprint(f"{day} {files.fingerprint}" for day, files in log.days().items() if first <= day < last)
+
+
+def _newest_epoch(tiles: TileSnapshot, first: date, last: date) -> int:
+    found = tiles.value_range(EPOCH, first, last)
+    return found[1] if found else 0
+
+
+def _find_base(context: ViewContext, log: LogSnapshot, as_of_us: int, epoch: int) -> tuple[int, int] | None:
+    """The newest earlier compaction that still stands; None where everything must be computed."""
+    earlier = [each for each in context.compacted.partitions() if each[0] <= as_of_us and each[1] <= epoch]
+    return max((each for each in earlier[-1:] if _stands(context, log, each)), default=None)
+
+
+def _stands(context: ViewContext, log: LogSnapshot, each: tuple[int, int]) -> bool:
+    """Whether a compaction left nothing out and the days it was built from are as they were."""
+    facts = context.compacted.metadata(*each)
+    return bool(facts["complete"]) and facts["built_from"] == events_fingerprint(context, log, each[0])
+
+
+def _bucket_parts(
+    context: ViewContext,
+    tiles: TileSnapshot,
+    bucket: int,
+    as_of_us: int,
+    epoch: int,
+    base: tuple[int, int] | None,
+    tally: _Tally,
+) -> pl.DataFrame:
+    """The batch parts of a bucket's keys."""
+    first, last = days_in_reach(context, as_of_us)
+    rows = tiles.scan(first, last, bucket).filter(pl.col(EPOCH) <= epoch)
+    kept = part_schema(context.layout).to_frame() if base is None else _kept(context, tiles, bucket, as_of_us, base)
+    if base is not None and kept.height:
+        rows = rows.join(_changed(context, tiles, bucket, base, kept), on=context.layout.key_names, how="semi")
+    parts = compact(rows.collect(), context.layout, context.windows, as_of_us, _few(context))
+    whole = pl.concat([parts, kept]).sort(KEY_HASH) if kept.height else parts
+    tally.add(whole, parts.height)
+    return whole
+
+
+def _few(context: ViewContext) -> int | None:
+    return context.view.few_cells if context.view.compaction_enabled else None
+
+
+def _kept(context: ViewContext, tiles: TileSnapshot, bucket: int, as_of_us: int, base: tuple[int, int]) -> pl.DataFrame:
+    """The parts that stay as the base has them; none where they are too few to be worth telling apart.
+
+    A key must be computed if it has newer tiles, if it is busy (its cuts move), or if its oldest tile falls out of reach.
+    """
+    before = context.compacted.scan(*base, bucket).collect()
+    few = _few(context)
+    settled = pl.col(FIRST) >= first_start_us(context.windows, as_of_us)
+    quiet = settled if few is None else settled & (pl.col(CELLS) <= few)
+    active = _newer(tiles, bucket, base).select(context.layout.key_names).unique().collect()
+    kept = before.filter(quiet).join(active, on=context.layout.key_names, how="anti")
+    return kept if kept.height >= WHOLE_PASS_SHARE * before.height else kept.clear()
+
+
+def _newer(tiles: TileSnapshot, bucket: int, base: tuple[int, int]) -> pl.LazyFrame:
+    """The tiles of the days that the base did not hold whole."""
+    return tiles.scan(day_of(base[0]), None, bucket)
+
+
+def _changed(context: ViewContext, tiles: TileSnapshot, bucket: int, base: tuple[int, int], kept: pl.DataFrame) -> pl.LazyFrame:
+    """The keys that must be computed, once each."""
+    names = context.layout.key_names
+    others = context.compacted.scan(*base, bucket).select(names).join(kept.lazy().select(names), on=names, how="anti")
+    return pl.concat([others, _newer(tiles, bucket, base).select(names)]).unique()

@@ -1,0 +1,69 @@
+"""One view with everything that its steps need: its layout, its tables, its source's log.
+
+The rule: paths are made here alone. Under the root: `<source>/event_log`, `<view>/<version>/tiles` and `.../compacted`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from tilefold.declaration.views import FeatureView
+from tilefold.declaration.windows import Window
+from tilefold.engine.codec import Codec
+from tilefold.engine.compact import part_schema
+from tilefold.engine.entity import EntityEncoder
+from tilefold.engine.layout import EPOCH, Layout, layout_of
+from tilefold.engine.merge import Folder
+from tilefold.stores.compacted_table import CompactedTable
+from tilefold.stores.event_log import EventLog
+from tilefold.stores.tile_table import TileTable
+
+
+@dataclass(frozen=True)
+class ViewContext:
+    """A view, its source's event log, and where its tables are."""
+
+    view: FeatureView
+    log: EventLog
+    base_uri: str
+    storage_options: Mapping[str, str]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The columns of its tiles."""
+        return layout_of(self.view)
+
+    @cached_property
+    def folder(self) -> Folder:
+        """Folds its parts into values."""
+        return Folder(self.layout)
+
+    @property
+    def windows(self) -> list[Window]:
+        """Every window of its features, once."""
+        return self.folder.windows
+
+    @cached_property
+    def codec(self) -> Codec:
+        """Reads its parts."""
+        return Codec(self.layout)
+
+    @cached_property
+    def encoder(self) -> EntityEncoder:
+        """Checks the join keys of requests."""
+        return EntityEncoder(self.view.name, self.view.join_keys)
+
+    @property
+    def uri(self) -> str:
+        """Where the tables of this version of the view are."""
+        return f"{self.base_uri}/{self.view.name}/{self.view.version}"
+
+    def tile_table(self, buckets: int = 1) -> TileTable:
+        """Its tiles; `buckets` counts only where the table does not exist yet."""
+        schema, options = self.layout.tile_schema, self.storage_options
+        return TileTable(f"{self.uri}/tiles", schema, buckets=buckets, stats_columns=(EPOCH,), storage_options=options)
+
+    @cached_property
+    def compacted(self) -> CompactedTable:
+        """Its compactions."""
+        return CompactedTable(f"{self.uri}/compacted", part_schema(self.layout), storage_options=self.storage_options)

@@ -1,0 +1,143 @@
+"""The definitions of a workspace: declared objects, found in a list, a module or a folder.
+
+The rule: a name means one thing; two different objects of one kind and name are an error.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from tilefold.declaration.services import FeatureService
+from tilefold.declaration.sources import Source
+from tilefold.declaration.views import FeatureView
+from tilefold.errors import DeclarationError, FileError, UnknownNameError, complaint
+
+T = TypeVar("T")
+Given = str | Path | ModuleType | Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Sources, views and services by name."""
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    views: dict[str, FeatureView] = field(default_factory=dict)
+    services: dict[str, FeatureService] = field(default_factory=dict)
+
+    def view(self, name: str) -> FeatureView:
+        """The view of that name; raises UnknownNameError."""
+        return _found(self.views, "view", name)
+
+    def source(self, name: str) -> Source:
+        """The source of that name; raises UnknownNameError."""
+        return _found(self.sources, "source", name)
+
+    def views_of(self, source: str) -> list[FeatureView]:
+        """The views of a source."""
+        return [view for view in self.views.values() if view.source.name == source]
+
+    def selection(self, name: str) -> list[tuple[FeatureView, list[int]]]:
+        """The views that a view's or service's name stands for, with the numbers of the chosen features.
+
+        Raises
+        ------
+        UnknownNameError
+            If neither a view nor a service has that name.
+        """
+        if name in self.views:
+            view = self.views[name]
+            return [(view, list(range(len(view.features))))]
+        service = _found({**self.views, **self.services}, "view or service", name)
+        assert isinstance(service, FeatureService), "views were looked up before"
+        return [(each.view, _numbers(each.view, each.names)) for each in service.selections]
+
+
+def _numbers(view: FeatureView, names: Iterable[str]) -> list[int]:
+    positions = {feature.name: number for number, feature in enumerate(view.features)}
+    return [positions[name] for name in names]
+
+
+def _found(known: Mapping[str, T], kind: str, name: str) -> T:
+    if name not in known:
+        mend = f"Declared are: {', '.join(sorted(known)) or 'none'}."
+        raise UnknownNameError(complaint(kind, "it must be declared in the workspace's definitions", name, mend))
+    return known[name]
+
+
+def load_definitions(given: Given) -> Definitions:
+    """Collect what is declared.
+
+    Parameters
+    ----------
+    given
+        A list of declared objects, a module or its name, or a folder of Python files.
+
+    Raises
+    ------
+    DeclarationError
+        If two different objects share a name, or a declaration breaks a rule.
+    FileError
+        If there is no such module or folder.
+    """
+    definitions = Definitions()
+    for each in _objects(given):
+        if isinstance(each, FeatureService):
+            _enter(definitions.services, "service", each)
+            for view in each.views:
+                _enter_view(definitions, view)
+        elif isinstance(each, FeatureView):
+            _enter_view(definitions, each)
+        elif isinstance(each, Source):
+            _enter(definitions.sources, "source", each)
+    if both := definitions.views.keys() & definitions.services.keys():
+        mend = "Rename one of them: both are read by name."
+        raise DeclarationError(complaint("service", "it may not share its name with a view", min(both), mend))
+    return definitions
+
+
+def _enter_view(definitions: Definitions, view: FeatureView) -> None:
+    _enter(definitions.views, "view", view)
+    _enter(definitions.sources, "source", view.source)
+
+
+def _enter(known: dict[str, Any], kind: str, each: Any) -> None:
+    if known.setdefault(each.name, each) is not each and known[each.name] != each:
+        mend = "Rename one of them."
+        raise DeclarationError(complaint(kind, "a name may stand for one object only", each.name, mend))
+
+
+def _objects(given: Given) -> Iterator[Any]:
+    if isinstance(given, ModuleType):
+        yield from vars(given).values()
+    elif isinstance(given, str | Path):
+        for module in _modules(given):
+            yield from vars(module).values()
+    else:
+        yield from given
+
+
+def _modules(given: str | Path) -> list[ModuleType]:
+    folder = Path(given)
+    if folder.is_dir():
+        return [_load(path) for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    try:
+        return [importlib.import_module(str(given))]
+    except ModuleNotFoundError as error:
+        mend = "Name a folder of Python files or an importable module."
+        raise FileError(complaint("definitions", "there must be such a folder or module", str(given), mend)) from error
+
+
+def _load(path: Path) -> ModuleType:
+    """Import a file under a name of its own, so that its source is found when its declarations are hashed."""
+    name = f"tilefold_definitions.{path.parent.name}.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, "a .py file has a loader"  # noqa: PT018 - one fact
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

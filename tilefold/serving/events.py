@@ -1,0 +1,69 @@
+"""Events on their way into the log: appended by hand, or imported from a source's files.
+
+The rule: what is appended is written whole or not at all. A join key that all views of a source need must not be null in its
+events; one that only some views need is left to their transformations.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from tilefold.declaration.sources import Source
+from tilefold.engine.time import to_us
+from tilefold.errors import InputError, complaint
+from tilefold.serving.definitions import Definitions
+from tilefold.serving.reports import Receipt
+from tilefold.stores.event_log import EventLog
+from tilefold.stores.source_files import source_days, source_frames
+
+Frame = pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]]
+IMPORT_CHUNK_DAYS = 30
+
+
+class EventDesk:
+    """Takes events of one source into its log."""
+
+    def __init__(self, source: Source, log: EventLog, definitions: Definitions, root: str) -> None:
+        self._source, self.log, self._root = source, log, root
+        keys = [{field.name for field in view.join_keys} for view in definitions.views_of(source.name)]
+        shared = set.intersection(*keys) if keys else set()
+        known = {field.name for field in source.schema or ()}
+        self._key_columns = sorted(shared & known)
+
+    def append(self, frame: Frame, replace: tuple[datetime, datetime] | None, now: datetime) -> Receipt:
+        """Add events; with `replace`, in place of those from its first time to before its second."""
+        if replace is None:
+            result = self.log.append(frame, ingested_at=now, key_columns=self._key_columns)
+        else:
+            start_us, end_us = (to_us(time) for time in replace)
+            result = self.log.replace(frame, start_us, end_us, ingested_at=now, key_columns=self._key_columns)
+        return Receipt(result.accepted, result.duplicate, [], tuple(result.days))
+
+    def import_days(
+        self, days: Sequence[date], now: datetime, options: Mapping[str, str], step: Callable[[object], None]
+    ) -> Receipt:
+        """Let the log hold what the source's files hold of these days."""
+        self._require_files()
+        accepted = duplicate = 0
+        changed: list[date] = []
+        for start in range(0, len(days), IMPORT_CHUNK_DAYS):
+            chunk = days[start : start + IMPORT_CHUNK_DAYS]
+            frames = source_frames(self._source, chunk, self._root, options)
+            result = self.log.import_days(frames, ingested_at=now, key_columns=self._key_columns)
+            accepted, duplicate = accepted + result.accepted, duplicate + result.duplicate
+            changed += result.days
+            for day in chunk:
+                step(day)
+        return Receipt(accepted, duplicate, [], tuple(changed))
+
+    def file_days(self, options: Mapping[str, str]) -> list[date]:
+        """The days that the source's files hold events of, ascending."""
+        self._require_files()
+        return source_days(self._source, self._root, options)
+
+    def _require_files(self) -> None:
+        if self._source.batch_config is None:
+            mend = "Append its events, or declare it with batch_config=FileConfig(...)."
+            raise InputError(complaint(f"source '{self._source.name}'", "only a source with files is imported", None, mend))

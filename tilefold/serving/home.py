@@ -1,0 +1,104 @@
+"""Where a workspace lives: its root folder or bucket, its catalog, its online store.
+
+The rule: a root is bound to one online store per workspace name when it is first opened; opening it with another is refused,
+since half of the keys would be in each. The first opener of a root owns the embedded server; later ones attach to it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tilefold.errors import FileError, InputError, StoreMismatchError, complaint
+from tilefold.stores.catalog import Catalog
+from tilefold.stores.embedded import EmbeddedServer, open_embedded
+from tilefold.stores.online_store import OnlineStore
+
+EMBEDDED = "embedded"
+DEFAULT_NAME = "tilefold"
+
+
+class Home:
+    """A root with its catalog and its open online store."""
+
+    def __init__(self, root: str, online: str | None, name: str | None, storage_options: Mapping[str, str]) -> None:
+        self.root = _checked_root(root, online)
+        self.name = name or DEFAULT_NAME
+        self.storage_options = dict(storage_options)
+        self.catalog = Catalog(f"{self.root}/catalog", self.storage_options)
+        self._bind(describe(online))
+        self._server: EmbeddedServer | None = None if online else open_embedded(Path(self.root))
+        try:
+            self.online = OnlineStore.connect(online or self._embedded_url(), self.name)
+        except BaseException:
+            self._stop_server()
+            raise
+
+    @property
+    def url(self) -> str:
+        """The online store's URL; it may hold a password."""
+        return self._embedded_url()
+
+    @property
+    def owns_server(self) -> bool:
+        """Whether closing this stops the embedded server."""
+        return self._server is not None and self._server.owned
+
+    def close(self) -> None:
+        """Close the connections; the owner of the embedded server returns after it has exited."""
+        self.online.close()
+        self._stop_server()
+
+    def _embedded_url(self) -> str:
+        assert self._server is not None, "only an embedded server's address is kept"
+        return self._server.url
+
+    def _stop_server(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    def _bind(self, wanted: str) -> None:
+        bound = self.catalog.put_if_absent(_binding_key(self.name), wanted)
+        if bound != wanted:
+            mend = f"Open it with that one, or move it: tilefold doctor --root {self.root} --bind-online {wanted}"
+            thing, rule = f"workspace '{self.name}' in {self.root}", f"it is bound to the online store {bound}"
+            raise StoreMismatchError(complaint(thing, rule, wanted, mend))
+
+
+def bind_online(root: str, online: str | None, name: str | None, storage_options: Mapping[str, str] | None = None) -> str:
+    """Bind a root to another online store; the next materialization writes it in full. Returns what it was bound to."""
+    catalog = Catalog(f"{root}/catalog", dict(storage_options or {}))
+    key = _binding_key(name or DEFAULT_NAME)
+    before = catalog.get(key) or "none"
+    catalog.put(key, describe(online))
+    return before
+
+
+def describe(online: str | None) -> str:
+    """An online store's address without user and password."""
+    if not online or online == EMBEDDED:
+        return EMBEDDED
+    parts = urlsplit(online)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def _binding_key(name: str) -> str:
+    return "online_" + "".join(letter if letter.isalnum() else f"_{ord(letter):x}_" for letter in name.lower())
+
+
+def _checked_root(root: str, online: str | None) -> str:
+    if "://" in root:
+        if not online:
+            mend = 'Give online="redis://host:6379/0": an embedded server needs a folder of its own.'
+            raise InputError(complaint("workspace", "a root on an object store needs an online URL", root, mend))
+        return root.rstrip("/")
+    path = Path(root).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        mend = f"Choose another folder, or make it writable: {error.strerror}."
+        raise FileError(complaint("workspace", "its root must be a folder that can be written", str(path), mend)) from error
+    return str(path)

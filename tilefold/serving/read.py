@@ -1,0 +1,206 @@
+"""Merged reads: the parts of keys in the online store -> feature values.
+
+The rule: the view's mark is known before a key is read, never after; an older mark is always safe, a mark newer than the
+key's copy is not. Values are folded at once; statuses and effective times are worked out when they are asked for.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from tilefold.engine.codec import Part
+from tilefold.engine.mark import Mark
+from tilefold.engine.merge import in_force
+from tilefold.engine.time import to_datetime, to_us
+from tilefold.errors import InputError, ReadTimeError, complaint
+from tilefold.functions import OVERFLOW
+from tilefold.functions.sums import WideSum
+from tilefold.serving.context import ViewContext
+from tilefold.stores.cached_mark import CachedMark
+from tilefold.stores.online_store import OnlineStore
+
+
+class Status(StrEnum):
+    """What a value is worth."""
+
+    PRESENT = "PRESENT"
+    MISSING_DATA = "MISSING_DATA"
+    STALE = "STALE"
+    NOT_READY = "NOT_READY"
+    OVERFLOW = "OVERFLOW"
+    TIME_OUT = "TIME_OUT"
+
+
+class ViewReader:
+    """Reads one view."""
+
+    def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
+        view = context.view
+        self.names = [f"{view.name}.{feature.name}" for feature in view.features]
+        self.key_names = context.layout.key_names
+        self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in context.layout.slots)
+        self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
+        self._folder, self._codec = context.folder, context.codec
+        numbers = {window: number for number, window in enumerate(context.windows)}
+        self.windows_of = [frozenset(numbers[window] for window in feature.windows) for feature in view.features]
+
+    def mark(self) -> Mark | None:
+        """The view's committed mark; before any event, its feature start; None where it is not ready."""
+        view = self._context.view
+        mark = self._marks.get(view.name, view.version)
+        if mark is None and not self._has_history():
+            return Mark(view.feature_start_us, 0)
+        return mark
+
+    def key(self, keys: Mapping[str, Any]) -> bytes:
+        """The online key of an entity; raises InputError where the join keys are not right."""
+        view = self._context.view
+        return self._online.entity_key(view.name, view.version, self._context.encoder.encode(keys))
+
+    def fold(self, data: bytes | None, mark: Mark, read_us: int) -> "ViewValues":
+        """The values of one entity, from its batch part."""
+        part = None if data is None else self._codec.decode(data)
+        held = in_force(part, mark)
+        if read_us < held.watermark_us and held.epoch:
+            self._refuse_past(held, read_us)
+        values, inexact = self._folder.fold(part, held.watermark_us)
+        return ViewValues(self, values, inexact, held, read_us)
+
+    def is_late(self, held: Mark, read_us: int) -> bool:
+        """Whether a batch part is older than it is valid for; the nothing before any event never is."""
+        return held.epoch > 0 and read_us > held.watermark_us + self._context.view.valid_for_us
+
+    def _refuse_past(self, held: Mark, read_us: int) -> None:
+        thing, rule = f"view '{self._context.view.name}'", "a read must lie at or after its watermark"
+        mend = f"Read at {to_datetime(held.watermark_us).isoformat()} or later, or use get_features_for_events."
+        raise ReadTimeError(complaint(thing, f"{rule} {to_datetime(held.watermark_us)}", str(to_datetime(read_us)), mend))
+
+    def part_of(self, data: bytes | None) -> Part | None:
+        """The decoded part, for those who explain it."""
+        return None if data is None else self._codec.decode(data)
+
+
+@dataclass(slots=True)
+class ViewValues:
+    """One entity's values of one view, as folded; None where it is not ready."""
+
+    reader: ViewReader
+    values: list[Any]
+    inexact: list[int]
+    held: Mark | None
+    read_us: int
+
+    def status(self, number: int) -> Status:
+        """What the value of a feature is worth."""
+        value = self.values[number]
+        if self.held is None:
+            return Status.NOT_READY
+        if value is OVERFLOW or (isinstance(value, list) and OVERFLOW in value):
+            return Status.OVERFLOW
+        if self.reader.is_late(self.held, self.read_us) or not self.reader.windows_of[number].isdisjoint(self.inexact):
+            return Status.STALE
+        return Status.MISSING_DATA if _is_missing(value) else Status.PRESENT
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether no event is behind a value: null, a count of 0, an empty list, or a series of these."""
+    if isinstance(value, list):
+        return all(_is_missing(each) for each in value)
+    return value is None or (value == 0 and isinstance(value, int) and not isinstance(value, bool))
+
+
+class FeatureVector:
+    """The features of one entity, by `view.feature`.
+
+    Attributes
+    ----------
+    values
+        Plain Python values; None where there is none.
+    """
+
+    __slots__ = ("__dict__", "_names", "_parts", "_picks", "values")
+
+    def __init__(self, service: "ServiceReader", parts: Sequence[ViewValues]) -> None:
+        self._names, self._parts, self._picks = service.names, parts, service.picks
+        picks = service.picks
+        taken = parts[0].values if picks is None else [parts[view].values[number] for view, number in picks]
+        self.values: dict[str, Any] = dict(zip(service.names, taken, strict=True))
+        if service.may_overflow:
+            self.values = {name: _shown(value) for name, value in self.values.items()}
+
+    @property
+    def _sources(self) -> Sequence[tuple[int, int]]:
+        return self._picks or [(0, number) for number in range(len(self._names))]
+
+    @cached_property
+    def statuses(self) -> dict[str, Status]:
+        """What each value is worth."""
+        pairs = zip(self._names, self._sources, strict=True)
+        return {name: self._parts[view].status(number) for name, (view, number) in pairs}
+
+    @cached_property
+    def effective_times(self) -> dict[str, datetime | None]:
+        """As of when each value is: the watermark of its view; None where it is not ready."""
+        marks = [part.held for part in self._parts]
+        times = [None if mark is None else to_datetime(mark.watermark_us) for mark in marks]
+        return {name: times[view] for name, (view, _) in zip(self._names, self._sources, strict=True)}
+
+    def __repr__(self) -> str:
+        return f"FeatureVector({self.values!r})"
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_shown(each) for each in value]
+    return None if value is OVERFLOW else value
+
+
+class ServiceReader:
+    """Reads a view or a service: several views in one round trip."""
+
+    def __init__(self, online: OnlineStore, selections: Sequence[tuple[ViewReader, Sequence[int]]]) -> None:
+        self._online = online
+        self.readers = [reader for reader, _ in selections]
+        chosen = [(view, number) for view, (_, numbers) in enumerate(selections) for number in numbers]
+        self.names = [self.readers[view].names[number] for view, number in chosen]
+        whole = len(self.readers) == 1 and self.names == self.readers[0].names
+        self.picks = None if whole else chosen
+        self.may_overflow = any(reader.may_overflow for reader in self.readers)
+        self._key_names = [reader.key_names for reader in self.readers]
+
+    def get(self, keys: Mapping[str, Any], at: datetime) -> FeatureVector:
+        """The features of one entity at a time."""
+        return self.get_many([keys], at)[0]
+
+    def get_many(self, requests: Sequence[Mapping[str, Any]], at: datetime) -> list[FeatureVector]:
+        """The features of many entities at a time, in the order asked, in one round trip."""
+        read_us = to_us(at)
+        marks = [reader.mark() for reader in self.readers]  # before the keys are read
+        flat = [reader.key(keys) for reader in self.readers for keys in self._own(reader, requests)]
+        found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
+        columns = []
+        for number, (reader, mark) in enumerate(zip(self.readers, marks, strict=True)):
+            parts = found[number * len(requests) : (number + 1) * len(requests)]
+            columns.append(_fold_all(reader, mark, parts, read_us))
+        return [FeatureVector(self, row) for row in zip(*columns, strict=True)]
+
+    def _own(self, reader: ViewReader, requests: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """What each request says of the join keys of one view."""
+        if len(self.readers) == 1:
+            return requests
+        known = set().union(*self._key_names)
+        for keys in requests:
+            if unknown := keys.keys() - known:
+                mend = f"Give exactly these keys: {', '.join(sorted(known))}."
+                raise InputError(complaint("service", "join keys must be those of its views", sorted(unknown), mend))
+        return [{name: keys[name] for name in reader.key_names if name in keys} for keys in requests]
+
+
+def _fold_all(reader: ViewReader, mark: Mark | None, parts: Sequence[Sequence[bytes | None]], read_us: int) -> list[ViewValues]:
+    if mark is None:
+        nothing: list[Any] = [None] * len(reader.names)
+        return [ViewValues(reader, nothing, [], None, read_us) for _ in parts]
+    return [reader.fold(batch, mark, read_us) for batch, _ in parts]

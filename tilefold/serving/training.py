@@ -1,0 +1,105 @@
+"""Training sets: a spine of join keys and times -> the values that a read would have served then.
+
+The rule: everything comes from the event log; no compaction is needed, and late events are counted as if they had been there.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from tilefold.engine.time import day_of
+from tilefold.engine.training import EDGE, REQUEST, training_values
+from tilefold.engine.windows import reach_us
+from tilefold.errors import InputError, complaint
+from tilefold.serving.building import source_events
+from tilefold.serving.context import ViewContext
+from tilefold.stores.log_snapshot import LogSnapshot
+
+_ROW = "__row"
+
+
+def features_for_events(
+    selections: Sequence[tuple[ViewContext, Sequence[int]]], spine: pl.DataFrame, timestamp: str
+) -> pl.DataFrame:
+    """The spine's columns unchanged, then one column `view__feature` each; one row per spine row, in its order.
+
+    Parameters
+    ----------
+    selections
+        Views and the numbers of their wanted features.
+    spine
+        The join keys and `timestamp`, a UTC time.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, of a wrong type or null.
+    """
+    result = spine
+    for context, numbers in selections:
+        values = _view_values(context, spine, timestamp)
+        features = [context.view.features[number] for number in numbers]
+        names = [f"{context.view.name}__{feature.name}" for feature in features]
+        _check_free(context, spine, names)
+        result = result.with_columns(values[f.name].alias(name) for f, name in zip(features, names, strict=True))
+    return result
+
+
+def _check_free(context: ViewContext, spine: pl.DataFrame, names: Sequence[str]) -> None:
+    if taken := [name for name in names if name in spine.columns]:
+        mend = "Rename the spine's column."
+        raise InputError(complaint(f"view '{context.view.name}'", "the spine may not hold a feature's name", taken[0], mend))
+
+
+def _view_values(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> pl.DataFrame:
+    """One row per spine row: the view's features."""
+    view, layout = context.view, context.layout
+    keyed = _checked(context, spine, timestamp)
+    edge = (pl.col(timestamp).dt.timestamp("us") - view.data_delay_us) // view.schedule_us * view.schedule_us
+    rows = keyed.select(*layout.key_names, edge.alias(EDGE)).with_row_index(_ROW)
+    requests = rows.select(*layout.key_names, EDGE).unique(maintain_order=True).with_row_index(REQUEST)
+    if not requests.height:
+        return pl.DataFrame(schema={feature.name: feature.dtype for feature in view.features})
+    events = _events(context, context.log.snapshot(), requests)
+    values = training_values(events, requests, layout, view.timestamp_field, view.feature_start_us)
+    numbered = rows.join(requests, on=[*layout.key_names, EDGE], how="left", maintain_order="left")
+    return numbered.select(_ROW, REQUEST).join(values, on=REQUEST, how="left", maintain_order="left")
+
+
+def _events(context: ViewContext, log: LogSnapshot, requests: pl.DataFrame) -> pl.LazyFrame:
+    """The view's output for the days that some request's windows reach."""
+    edges = requests.select(pl.col(EDGE).min().alias("low"), pl.col(EDGE).max().alias("high")).row(0)
+    reach = reach_us(context.windows)
+    first = None if reach is None else day_of(edges[0] - reach)
+    last = day_of(edges[1] - 1)
+    days = [day for day in log.days() if day <= last and (first is None or day >= first)]
+    outputs = [context.view.transform(source_events(context, log, day)) for day in days]
+    if outputs:
+        return pl.concat(outputs)
+    return context.view.transform(pl.LazyFrame(schema=_input_schema(context)))
+
+
+def _input_schema(context: ViewContext) -> pl.Schema:
+    schema = context.view.source.input_schema
+    if schema is not None:
+        return schema
+    return pl.Schema({**(context.log.columns or {}), "event_id": pl.String()})
+
+
+def _checked(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> pl.DataFrame:
+    """The spine's join keys and time, in the view's types."""
+    thing = f"view '{context.view.name}', spine"
+    wanted = {field.name: field.dtype for field in context.view.join_keys}
+    for name in [*wanted, timestamp]:
+        if name not in spine.columns:
+            raise InputError(complaint(thing, "it must hold every join key and the timestamp", name, f"Add '{name}'."))
+        if spine[name].null_count():
+            raise InputError(complaint(thing, f"'{name}' must not be null", None, "Filter these rows."))
+    dtype = spine.schema[timestamp]
+    if not isinstance(dtype, pl.Datetime) or dtype.time_zone != "UTC":
+        mend = 'Use `.dt.replace_time_zone("UTC")` if the times are UTC, `.dt.convert_time_zone("UTC")` if they have a zone.'
+        raise InputError(complaint(thing, f"'{timestamp}' must be a UTC time", str(dtype), mend))
+    for name, key_dtype in wanted.items():
+        if spine.schema[name] != key_dtype and not (spine.schema[name].is_integer() and key_dtype.is_integer()):
+            raise InputError(complaint(thing, f"'{name}' must be {key_dtype}", str(spine.schema[name]), "Cast it."))
+    return spine.select(*(pl.col(name).cast(dtype) for name, dtype in wanted.items()), timestamp)

@@ -1,0 +1,338 @@
+"""The facade: everything without Dagster, in one object.
+
+The rule: it puts the parts together and holds no logic of its own. Assets, the command line, tests and notebooks all go
+through it. Everything that needs *now* asks its clock.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import polars as pl
+
+from tilefold.declaration.views import FeatureView
+from tilefold.engine.time import day_of, days_between, to_datetime, to_us
+from tilefold.engine.windows import edge_us
+from tilefold.errors import NotBuiltYetError, complaint
+from tilefold.serving.building import build_days
+from tilefold.serving.compaction import run_compaction
+from tilefold.serving.context import ViewContext
+from tilefold.serving.definitions import Given, load_definitions
+from tilefold.serving.events import EventDesk, Frame
+from tilefold.serving.explain import Explanation, explain
+from tilefold.serving.home import Home
+from tilefold.serving.materialize import materialize
+from tilefold.serving.progress import ProgressBar
+from tilefold.serving.read import FeatureVector, ServiceReader, Status, ViewReader
+from tilefold.serving.reports import CompactionReport, MaterializeReport, Receipt, SyncReport, TilesReport
+from tilefold.serving.sync import run_sync
+from tilefold.serving.times import checked_as_of, checked_time
+from tilefold.serving.training import features_for_events
+from tilefold.stores.cached_mark import CachedMark
+from tilefold.stores.event_log import EventLog
+from tilefold.stores.online_store import OnlineClient, OnlineStore
+
+__all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
+
+HISTORY_REFRESH_S = 1.0
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Workspace:
+    """Event logs, tiles, compactions and the online store of some definitions.
+
+    Parameters
+    ----------
+    root
+        A folder, or a place on an object store, that holds the Delta tables.
+    definitions
+        Declared objects, the name of a module, or a folder of Python files.
+    online
+        A Redis URL; None for an embedded server with its data under `root`, which the first opener owns.
+    clock
+        Says what time it is, as an aware UTC datetime; None is the system's.
+    name
+        The prefix of the workspace's keys, so that several may share a server.
+    storage_options
+        For object stores: credentials and settings, as Delta Lake takes them.
+
+    Raises
+    ------
+    FileError
+        If the root cannot be written.
+    StoreMismatchError
+        If the root is bound to another online store.
+    StoreUnavailableError, StorePolicyError
+        If the online store does not answer or is not fit.
+    """
+
+    def __init__(
+        self,
+        root: str | Path = "data",
+        definitions: Given = "features",
+        online: str | None = None,
+        clock: Callable[[], datetime] | None = None,
+        name: str | None = None,
+        storage_options: Mapping[str, str] | None = None,
+    ) -> None:
+        self.definitions = load_definitions(definitions)
+        self._clock = clock or _system_clock
+        self._home = Home(str(root), online, name, storage_options or {})
+        self._marks = CachedMark(self.online_store.mark)
+        self._desks: dict[str, EventDesk] = {}
+        self._contexts: dict[str, ViewContext] = {}
+        self._readers: dict[str, ServiceReader] = {}
+        self._history: dict[str, tuple[bool, float]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; where this object owns the embedded server, return after it has exited."""
+        self._home.close()
+
+    # --- what it is made of
+
+    @property
+    def root(self) -> str:
+        """The absolute folder, or the place on an object store."""
+        return self._home.root
+
+    @property
+    def name(self) -> str:
+        """The prefix of its keys."""
+        return self._home.name
+
+    @property
+    def owns_server(self) -> bool:
+        """Whether closing this stops the embedded server."""
+        return self._home.owns_server
+
+    @property
+    def online_store(self) -> OnlineStore:
+        """The open online store."""
+        return self._home.online
+
+    def now(self) -> datetime:
+        """What time it is, says its clock."""
+        return checked_time("clock", self._clock())
+
+    def context(self, view: str) -> ViewContext:
+        """A view with its tables, for those who look inside (assets, checks, benchmarks)."""
+        if view not in self._contexts:
+            declared = self.definitions.view(view)
+            log = self._desk(declared.source.name).log
+            self._contexts[view] = ViewContext(declared, log, self.root, self._home.storage_options)
+        return self._contexts[view]
+
+    def event_log(self, source: str) -> EventLog:
+        """The event log of a source, for those who look inside."""
+        return self._desk(source).log
+
+    def _desk(self, source: str) -> EventDesk:
+        if source not in self._desks:
+            declared = self.definitions.source(source)
+            log = EventLog(f"{self.root}/{source}/event_log", declared, self._home.storage_options)
+            self._desks[source] = EventDesk(declared, log, self.definitions, self.root)
+        return self._desks[source]
+
+    # --- events
+
+    def append(self, source: str, frame: Frame, replace: tuple[datetime, datetime] | None = None) -> Receipt:
+        """Put history straight into the event log; ids that it holds already are dropped.
+
+        Parameters
+        ----------
+        frame
+            The source's columns, and `event_id` (String) where events have one.
+        replace
+            From (inclusive) and to (exclusive): the frame takes the place of all events in between.
+
+        Raises
+        ------
+        InputError
+            If a row breaks a rule; nothing is written.
+        """
+        span = None if replace is None else (checked_time("replace", replace[0]), checked_time("replace", replace[1]))
+        return self._desk(source).append(frame, span, self.now())
+
+    def import_days(self, source: str, start: datetime, end: datetime) -> Receipt:
+        """Let the event log hold what the source's files hold of the UTC days `[start, end)`."""
+        days = self._days(start, end)
+        with ProgressBar(f"{source}: days imported", len(days)) as bar:
+            return self._desk(source).import_days(days, self.now(), self._home.storage_options, bar.step)
+
+    def file_days(self, source: str) -> list[date]:
+        """The days that the source's files hold events of."""
+        return self._desk(source).file_days(self._home.storage_options)
+
+    def ingest(self, source: str, frame: Frame, wait_for: str | None = None) -> Receipt:
+        """The stream path: not built in this release."""
+        del frame, wait_for
+        self._not_built("ingest", source, "append")
+
+    def drain(self, source: str) -> Receipt:
+        """The stream path: not built in this release."""
+        self._not_built("drain", source, "append")
+
+    def serve(self, host: str = "127.0.0.1", port: int = 8080) -> None:
+        """The HTTP server: not built in this release."""
+        self._not_built("serve", f"{host}:{port}", "get_features")
+
+    def _not_built(self, method: str, value: str, instead: str) -> NoReturn:
+        raise NotBuiltYetError(complaint(f"Workspace.{method}", "it is not built in this release", value, f"Use {instead}."))
+
+    # --- from events to the online store
+
+    def build_tiles(self, view: str, start: datetime, end: datetime, *, force: bool = False) -> TilesReport:
+        """Bring the tiles of the UTC days `[start, end)` up to the event log."""
+        context, days = self.context(view), self._days(start, end)
+        if not days:
+            return TilesReport(view, (), 0.0)
+        with ProgressBar(f"{view}: days", len(days)) as bar:
+            last = days[-1] + timedelta(days=1)
+            return build_days(context, context.log.snapshot(), days[0], last, force=force, progress=bar.step)
+
+    def compact(self, view: str, as_of: datetime) -> CompactionReport:
+        """Build the batch part of every key at a watermark, in Delta, after building the days that changed."""
+        context = self.context(view)
+        as_of_us = checked_as_of(context.view, as_of, to_us(self.now()))
+        with ProgressBar(f"{view}: tiles") as bar:
+            return run_compaction(context, as_of_us, context.log.take_barrier(), progress=bar.step)
+
+    def compact_range(self, view: str, as_ofs: Sequence[datetime]) -> Iterator[CompactionReport]:
+        """`compact` at several watermarks, ascending, all from one barrier; each starts from the one before."""
+        context, now_us = self.context(view), to_us(self.now())
+        watermarks = sorted(checked_as_of(context.view, as_of, now_us) for as_of in as_ofs)
+        barrier = context.log.take_barrier()
+        with ProgressBar(f"{view}: compactions", len(watermarks)) as bar:
+            for as_of_us in watermarks:
+                yield run_compaction(context, as_of_us, barrier)
+                bar.step()
+
+    def sync(self, view: str, as_of: datetime) -> SyncReport:
+        """Bring the online store to the newest compaction at a watermark; an older one than it has is superseded."""
+        context = self.context(view)
+        as_of_us = checked_as_of(context.view, as_of, to_us(self.now()))
+        with ProgressBar(f"{view}: keys") as bar:
+            report = run_sync(context, self.online_store, as_of_us, progress=bar.update)
+        self._refresh_mark(context.view)
+        return report
+
+    def materialize(self, view: str, as_of: datetime | None = None) -> MaterializeReport:
+        """Everything between the event log and the online store, at a watermark (None: the newest that is due).
+
+        A source with files is imported first, from its last imported day on. It is a no-op when nothing changed.
+        """
+        context = self.context(view)
+        as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
+        self._import_missing(context.view, as_of_us)
+        report = materialize(context, self.online_store, as_of_us)
+        self._refresh_mark(context.view)
+        return report
+
+    def newest_as_of(self, view: str) -> datetime:
+        """The newest watermark that is due: `floor(now - data_delay, batch_schedule)`."""
+        declared = self.definitions.view(view)
+        return to_datetime(edge_us(to_us(self.now()), declared.schedule_us, declared.data_delay_us))
+
+    def _import_missing(self, view: FeatureView, as_of_us: int) -> None:
+        if view.source.batch_config is None:
+            return
+        logged = max(self.event_log(view.source.name).snapshot().days(), default=date.min)
+        missing = [day for day in self.file_days(view.source.name) if logged <= day <= day_of(as_of_us - 1)]
+        with ProgressBar(f"{view.source.name}: days imported", len(missing)) as bar:
+            self._desk(view.source.name).import_days(missing, self.now(), self._home.storage_options, bar.step)
+
+    def _refresh_mark(self, view: FeatureView) -> None:
+        mark = self.online_store.mark(view.name, view.version)
+        if mark is not None:
+            self._marks.set(view.name, view.version, mark)
+
+    def _days(self, start: datetime, end: datetime) -> list[date]:
+        first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))
+        return days_between(first, last)
+
+    # --- reads
+
+    def get_features(self, name: str, keys: Mapping[str, Any], at: datetime | None = None) -> FeatureVector:
+        """The features of a view or service for one entity, now or at a time at or after the watermark.
+
+        Raises
+        ------
+        InputError
+            If a join key is missing, unknown, null or of a wrong type.
+        ReadTimeError
+            If `at` lies before the watermark.
+        UnknownNameError
+            If nothing of that name is declared.
+        """
+        return self._reader(name).get(keys, self._read_time(at))
+
+    def get_features_batch(
+        self, name: str, keys: Sequence[Mapping[str, Any]], at: datetime | None = None
+    ) -> list[FeatureVector]:
+        """`get_features` for many entities in one round trip, in the order asked."""
+        return self._reader(name).get_many(keys, self._read_time(at))
+
+    def get_features_for_events(
+        self, name: str, spine: pl.DataFrame | pl.LazyFrame, timestamp: str = "timestamp"
+    ) -> pl.DataFrame:
+        """A training set: for each row of the spine the values that a read would have served at its time.
+
+        Parameters
+        ----------
+        spine
+            Join keys and a UTC time; further columns are kept.
+
+        Returns
+        -------
+        pl.DataFrame
+            The spine's columns unchanged, then one column `view__feature` each; the spine's rows in their order.
+        """
+        selections = [(self.context(view.name), numbers) for view, numbers in self.definitions.selection(name)]
+        return features_for_events(selections, spine.lazy().collect(), timestamp)
+
+    def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
+        """The tiles behind each value of one entity."""
+        return explain(self.context(view), self._view_reader(view), self.online_store, keys, self._read_time(at))
+
+    def online_client(self) -> OnlineClient:
+        """A client of the online store's server, for inspection and benchmarks."""
+        return self.online_store.client
+
+    def online_key(self, view: str, keys: Mapping[str, Any]) -> bytes:
+        """The key (of a hash) that holds an entity."""
+        return self._view_reader(view).key(keys)
+
+    def _read_time(self, at: datetime | None) -> datetime:
+        return self.now() if at is None else checked_time("at", at)
+
+    def _reader(self, name: str) -> ServiceReader:
+        if name not in self._readers:
+            chosen = self.definitions.selection(name)
+            selections = [(self._view_reader(view.name), numbers) for view, numbers in chosen]
+            self._readers[name] = ServiceReader(self.online_store, selections)
+        return self._readers[name]
+
+    def _view_reader(self, view: str) -> ViewReader:
+        context = self.context(view)
+        return ViewReader(context, self.online_store, self._marks, lambda: self._has_history(context))
+
+    def _has_history(self, context: ViewContext) -> bool:
+        """Whether the source holds any event; once it does it always does, else it is asked again after a second."""
+        source = context.view.source.name
+        known, asked_s = self._history.get(source, (False, float("-inf")))
+        if not known and time.monotonic() - asked_s >= HISTORY_REFRESH_S:
+            known = context.log.snapshot().has_history()
+            self._history[source] = (known, time.monotonic())
+        return known
