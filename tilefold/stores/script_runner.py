@@ -15,8 +15,8 @@ from redis.exceptions import NoScriptError, RedisError
 from tilefold.stores.round_trips import RoundTrips, packed
 from tilefold.stores.store_errors import Faults
 
-# The store serves one command at a time, so these set how long a read may wait beside a sync. A hundred keys at once delay it no
-# more than a pipeline of a hundred HSETs does, and four scripts of 25 keys are a third faster than that.
+# The store serves one command at a time, so these set how long a read may wait beside a sync. A hundred keys at once delay it
+# no more than a pipeline of a hundred HSETs does, and go a third faster.
 SCRIPT_KEYS = 25
 SCRIPT_BYTES = 32 * 1024
 PIPELINE_SCRIPTS = 4
