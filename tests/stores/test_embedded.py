@@ -136,10 +136,11 @@ def test_an_owner_that_ends_without_close_stops_the_server(tmp_path: Path) -> No
 def test_ctrl_c_reaches_the_owner_alone(tmp_path: Path) -> None:
     """SIGINT to the owner's process group lets the owner write before the server stops."""
     code = """
-import redis
+import redis, time
 try:
     sys.stdin.readline()
 except KeyboardInterrupt:
+    time.sleep(0.5)
     print(redis.Redis.from_url(server.url).set("key", "there"))
     server.close()
 """

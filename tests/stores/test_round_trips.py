@@ -143,14 +143,14 @@ def test_threads_share_a_store(own: OnlineStore) -> None:
 
 
 def test_a_forked_child_has_connections_of_its_own(own: OnlineStore) -> None:
-    """A child reads on new connections, and the parent's go on working."""
-    own.client.hset("key", "b", "value")
-    assert own.read(b"key") == [b"value", None]
+    """A child reads beside its parent, and each gets its own replies."""
+    own.client.hset("parent", "b", "of the parent")
+    own.client.hset("child", "b", "of the child")
+    assert own.read(b"parent") == [b"of the parent", None]
     child = os.fork()
     if child == 0:
-        os._exit(0 if all(own.read(b"key") == [b"value", None] for _ in range(100)) else 1)
-    for _ in range(100):
-        assert own.read(b"key") == [b"value", None]
+        os._exit(0 if all(own.read(b"child") == [b"of the child", None] for _ in range(500)) else 1)
+    assert all(own.read(b"parent") == [b"of the parent", None] for _ in range(500))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

@@ -9,10 +9,11 @@ from tests.stores.syncs import VERSION, VIEW, Syncs
 from tilefold.engine.mark import Mark
 from tilefold.stores.online_store import OnlineStore
 
-NAMES = ("a", "b", "c")
-MARKS = [Mark(watermark_us, epoch) for watermark_us in (1, 2, 3) for epoch in (1, 2, 3)]
+NAMES = ("a", "b")
+MARKS = [Mark(1, 1), Mark(2, 2), Mark(3, 3), Mark(2, 1), Mark(1, 2)]
 STEPS = st.lists(
     st.tuples(st.sampled_from(["begin", "write", "empty", "remove", "commit"]), st.sampled_from(MARKS), st.sampled_from(NAMES)),
+    min_size=8,
     max_size=40,
 )
 
