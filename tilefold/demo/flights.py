@@ -69,7 +69,7 @@ def archive() -> Path:
 
 
 def read_flights(path: Path) -> pl.DataFrame:
-    """All flights as they were, at their scheduled departure in UTC, with an id that a person can read.
+    """All flights as they were, at their scheduled departure in UTC, with an id that says which flight of 2013 it was.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _events(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("dep_delay").alias("departure_delay"),
         pl.col("arr_delay").alias("arrival_delay"),
         "distance",
-        (number + departure.dt.strftime("-%Y%m%d")).alias("event_id"),
+        (number + departure.dt.strftime("-%Y%m%dT%H%MZ")).alias("event_id"),
     ).sort("scheduled_departure", "event_id")
 
 

@@ -3,6 +3,7 @@
 The rule: a name means one thing; two different objects of one kind and name are an error.
 """
 
+import difflib
 import importlib
 import importlib.util
 import os
@@ -68,7 +69,8 @@ def _numbers(view: FeatureView, names: Iterable[str]) -> list[int]:
 
 def _found(known: Mapping[str, T], kind: str, name: str) -> T:
     if name not in known:
-        mend = f"Declared are: {', '.join(sorted(known)) or 'none'}."
+        alike = difflib.get_close_matches(name, known, n=1)
+        mend = f"{f'Did you mean {alike[0]}? ' if alike else ''}Declared are: {', '.join(sorted(known)) or 'none'}."
         raise UnknownNameError(complaint(kind, "it must be declared in the workspace's definitions", name, mend))
     return known[name]
 

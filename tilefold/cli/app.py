@@ -1,0 +1,194 @@
+"""The commands and their options.
+
+The rule: a command is a few lines: parse, one call of the Workspace, show. Options that say which workspace is meant may stand
+before or behind the command.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+import tilefold
+from tilefold.cli import show
+from tilefold.cli.demo import run_demo
+from tilefold.cli.doctor import bind, examine
+from tilefold.cli.faults import FAULT, guarded
+from tilefold.cli.given import key_types, parsed_keys, parsed_time
+from tilefold.cli.session import Session
+from tilefold.cli.up import DEFAULT_PORT, run_up
+from tilefold.engine.time import to_datetime
+from tilefold.workspace import Workspace
+
+GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--name")
+GLOBAL_FLAGS = ("--debug",)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Windowed features from daily compacted tiles. Options that name the workspace may stand behind a command too.",
+)
+
+ViewName = Annotated[str, typer.Argument(metavar="VIEW", help="A feature view; `tilefold views` lists them.")]
+ReadName = Annotated[str, typer.Argument(metavar="NAME", help="A feature view or a feature service.")]
+Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="The join keys of one entity.")]
+At = Annotated[str | None, typer.Option(help="Read as of this time (ISO 8601, UTC); now, where not given.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"tilefold {tilefold.__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    root: Annotated[str, typer.Option(envvar="TILEFOLD_ROOT", help="The folder that holds everything.")] = "data",
+    definitions: Annotated[
+        str, typer.Option(envvar="TILEFOLD_DEFINITIONS", help="A folder of Python files, or a module.")
+    ] = "features",
+    online: Annotated[
+        str | None, typer.Option(envvar="TILEFOLD_ONLINE_URL", help="A Redis URL; an embedded server where not given.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(envvar="TILEFOLD_NAME", help="The prefix of the workspace's keys.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version)] = False,
+) -> None:
+    """Remember which workspace is meant."""
+    del version
+    session: Session = context.obj
+    session.root, session.definitions, session.online, session.name = root, definitions, online or None, name or None
+    session.debug = debug
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    days: Annotated[int | None, typer.Option(help="Take the last so many days alone; all 366, where not given.")] = None,
+    import_only: Annotated[bool, typer.Option("--import-only", help="Bring in the flights, and stop there.")] = False,
+) -> None:
+    """Bring in a year of flights, compute their features and serve some."""
+    run_demo(context.obj, days, import_only=import_only)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the Dagster UI listens.")] = DEFAULT_PORT,
+    host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+) -> None:
+    """Start the Dagster UI with everything behind it, and stay until Ctrl-C."""
+    raise typer.Exit(run_up(context.obj, host, port))
+
+
+@app.command()
+def materialize(
+    context: typer.Context,
+    view: ViewName,
+    as_of: Annotated[str | None, typer.Option(help="The watermark (ISO 8601, UTC); the newest due, where not given.")] = None,
+) -> None:
+    """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
+    with _opened(context) as workspace:
+        print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of))))  # noqa: T201
+
+
+@app.command()
+def get(
+    context: typer.Context,
+    name: ReadName,
+    keys: Keys = None,
+    at: At = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every digit.")] = False,
+) -> None:
+    """Show the features of one entity."""
+    with _opened(context) as workspace:
+        entity = _entity(workspace, name, keys)
+        vector = workspace.get_features(name, entity, parsed_time("at", at))
+        show.console().print(show.features(vector)) if not as_json else print(show.features_json(vector))  # noqa: T201
+
+
+@app.command()
+def explain(context: typer.Context, view: ViewName, keys: Keys = None, at: At = None) -> None:
+    """Show the tiles behind each value of one entity."""
+    with _opened(context) as workspace:
+        workspace.definitions.view(view)
+        entity = _entity(workspace, view, keys)
+        show.explanation(workspace.explain(view, entity, parsed_time("at", at)), show.console())
+
+
+@app.command()
+def views(context: typer.Context) -> None:
+    """List what is declared, and how far it is served."""
+    with _opened(context) as workspace:
+        table = Table("view or service", "keys", "features", "source", "version", "served as of")
+        for view in workspace.definitions.views.values():
+            mark = workspace.online_store.mark(view.name, view.version)
+            served = show.text(None if mark is None else to_datetime(mark.watermark_us))
+            keys = ", ".join(field.name for field in view.join_keys)
+            table.add_row(view.name, keys, str(len(view.features)), view.source.name, view.version, served)
+        for service in workspace.definitions.services.values():
+            keys = ", ".join(key_types(workspace.definitions, service.name))
+            count = sum(len(each.names) for each in service.selections)
+            table.add_row(service.name, keys, str(count), "a service", "", "")
+        show.console().print(table)
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    bind_online: Annotated[
+        str | None, typer.Option(help="Bind the folder to this store (a Redis URL, or `embedded`) first.")
+    ] = None,
+) -> None:
+    """Check versions, folder, store, tables and definitions, and say how to mend what is wrong."""
+    if bind_online is not None:
+        bind(context.obj, bind_online)
+    if not examine(context.obj, show.console()):
+        raise typer.Exit(FAULT)
+
+
+def main() -> None:
+    """The command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments; its exit code."""
+    session = Session(debug="--debug" in arguments)
+    return guarded(session, lambda: app(args=hoisted(arguments), obj=session, prog_name="tilefold"))
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The arguments with those options first that stand before a command.
+
+    Examples
+    --------
+    >>> hoisted(["get", "spend", "user_id=u1", "--root", "here"])
+    ['--root', 'here', 'get', 'spend', 'user_id=u1']
+    """
+    first: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--":
+            rest += [word, *waiting]
+            break
+        known = word.partition("=")[0] in GLOBAL_OPTIONS or word in GLOBAL_FLAGS
+        (first if known else rest).append(word)
+        if word in GLOBAL_OPTIONS and waiting:
+            first.append(waiting.pop(0))
+    return first + rest
+
+
+def _opened(context: typer.Context) -> Workspace:
+    session: Session = context.obj
+    return session.workspace()
+
+
+def _entity(workspace: Workspace, name: str, keys: list[str] | None) -> dict[str, Any]:
+    return parsed_keys(name, keys or [], key_types(workspace.definitions, name))

@@ -1,0 +1,124 @@
+"""What the Workspace gives back, as text for people and as JSON for programs.
+
+The rule: tables go to standard output and nothing else does; JSON holds every digit, a table as many as one reads.
+"""
+
+import json
+import math
+import sys
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tilefold.serving.explain import Explanation
+from tilefold.serving.read import FeatureVector, Status
+from tilefold.serving.reports import MaterializeReport
+
+WIDTH_PIPED = 160
+TILES_SHOWN = 20
+_COLOURS = {Status.STALE: "yellow", Status.NOT_READY: "yellow", Status.OVERFLOW: "red", Status.MISSING_DATA: "dim"}
+
+
+def console() -> Console:
+    """Standard output; wide where it is not a terminal, so that nothing is cut."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH_PIPED, highlight=False)
+
+
+def features(vector: FeatureVector) -> Table:
+    """Each value with what it is worth and as of when."""
+    table = Table("feature", "value", "status", "effective time")
+    statuses, times = vector.statuses, vector.effective_times
+    for name, value in vector.values.items():
+        status = statuses[name]
+        table.add_row(name, text(value), f"[{_COLOURS.get(status, 'green')}]{status}[/]", text(times[name]))
+    return table
+
+
+def features_json(vector: FeatureVector) -> str:
+    """Values, statuses and effective times by `view.feature`."""
+    times = {name: None if time is None else time.isoformat() for name, time in vector.effective_times.items()}
+    return json.dumps({"values": plain(vector.values), "statuses": vector.statuses, "effective_times": times}, indent=2)
+
+
+def plain(value: Any) -> Any:
+    """What JSON knows: times as ISO 8601, what no number is as its name."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def text(value: Any) -> str:
+    """A value as a table shows it.
+
+    Examples
+    --------
+    >>> text(None), text(2.884920634920635), text(["JFK", "LGA"])
+    ('-', '2.88492', 'JFK, LGA')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00") + " UTC"
+    if isinstance(value, list):
+        return ", ".join(text(each) for each in value) or "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def size(count: float) -> str:
+    """A number of bytes.
+
+    Examples
+    --------
+    >>> size(512), size(3_500_000)
+    ('512 B', '3.5 MB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:  # noqa: PLR2004 - what a kilo is
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
+
+
+def materialized(report: MaterializeReport) -> str:
+    """What `materialize` did, in a line."""
+    until = text(report.as_of)
+    if report.compaction is None or report.sync is None:
+        return f"{report.view}: nothing changed since {until}."
+    made, sync = report.compaction, report.sync
+    if sync.superseded:
+        return f"{report.view}: compacted as of {until}; the online store holds a newer one, and keeps it."
+    return (
+        f"{report.view}: as of {until}, {len(made.rebuilt_days)} days built, {made.events:,} events in "
+        f"{made.tiles_before:,} -> {made.tiles_after:,} tiles of {made.keys:,} keys; online {sync.written:,} keys written "
+        f"({size(sync.bytes)}), {sync.unchanged:,} unchanged, {sync.removed:,} removed; "
+        f"{made.duration_s + sync.duration_s:.1f} s."
+    )
+
+
+def explanation(found: Explanation, out: Console) -> None:
+    """The edges of each window, what lies between them, and the tiles."""
+    epoch = "" if found.epoch is None else f", epoch {found.epoch}"
+    out.print(f"{found.view} {found.keys}: batch part as of {text(found.watermark)}{epoch}, {size(found.part_bytes)}")
+    out.print(f"online key {found.online_key!r}", markup=False)
+    table = Table("feature", "value", "status", "from", "to", "tiles", "events")
+    for each in found.features:
+        events = sum(tile.events for tile in each.tiles)
+        edges = ("the beginning" if each.start is None and each.end else text(each.start), text(each.end))
+        table.add_row(each.name, text(each.value), each.status, *edges, str(len(each.tiles)), f"{events:,}")
+    out.print(table)
+    out.print(_tiles(found))
+    if len(found.tiles) > TILES_SHOWN:
+        out.print(f"... and {len(found.tiles) - TILES_SHOWN} older tiles")
+
+
+def _tiles(found: Explanation) -> Table:
+    table = Table("first cell", "last cell", "events", title=f"the newest of {len(found.tiles)} tiles")
+    for tile in found.tiles[-TILES_SHOWN:]:
+        table.add_row(text(tile.first), text(tile.last), f"{tile.events:,}")
+    return table

@@ -1,0 +1,115 @@
+"""`tilefold up`: the Dagster UI with everything behind it, in the foreground.
+
+The rule: this process owns the embedded server and starts the web server and the daemon. Whatever ends it (Ctrl-C, SIGTERM, a
+closed terminal, a child that dies), it ends all of them, in this order: Dagster first, the store last.
+"""
+
+import contextlib
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+from tilefold.cli.faults import FAULT, say
+from tilefold.cli.processes import Child, stop_all
+from tilefold.cli.project import WORKSPACE_FILE, Project
+from tilefold.cli.session import Session
+from tilefold.errors import InputError, complaint
+
+DEFAULT_PORT = 3000
+_LOOK_S = 0.5
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_up(session: Session, host: str, port: int) -> int:
+    """Start everything and stay; the exit code.
+
+    Raises
+    ------
+    InputError
+        If the port is taken.
+    """
+    project = Project.of(session)
+    _check_port(host, port)
+    with _told_to_end() as end, session.workspace():
+        project.prepare()
+        children = _start(project, session, host, port)
+        try:
+            return _stay(children, end, f"http://{host}:{port}")
+        finally:
+            say("Stopping ...")
+            stop_all(children)
+            say("Dagster has stopped; closing the store.")
+
+
+def _start(project: Project, session: Session, host: str, port: int) -> list[Child]:
+    env, logs = project.environment(session), project.home / "logs"
+    commands = {
+        "webserver": project.command("dagster_webserver", "-h", host, "-p", str(port), "-w", WORKSPACE_FILE),
+        "daemon": project.command("dagster._daemon", "run", "-w", WORKSPACE_FILE),
+    }
+    children: list[Child] = []
+    try:
+        for name, command in commands.items():
+            children.append(Child.start(name, command, project.folder, logs / f"{name}.log", env))
+    except BaseException:
+        stop_all(children)
+        raise
+    return children
+
+
+def _stay(children: Sequence[Child], end: threading.Event, url: str) -> int:
+    """Tell when the UI answers, then wait until the end or until a child dies."""
+    say(f"Starting Dagster (logs in {children[0].log.parent}) ...")
+    began, ready = time.monotonic(), False
+    while not end.wait(_LOOK_S):
+        for child in children:
+            if child.ended:
+                say(f"{child.name} ended by itself with code {child.process.returncode}. Its last words:\n{child.tail()}")
+                return FAULT
+        if not ready and _answers(f"{url}/server_info"):
+            ready = True
+            say(f"Dagster UI: {url} (after {time.monotonic() - began:.0f} s). Ctrl-C stops everything.")
+    return 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=_LOOK_S):  # noqa: S310 - our own address
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _check_port(host: str, port: int) -> None:
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        mend = "Stop what listens there, or choose another with --port."
+        raise InputError(
+            complaint("the Dagster UI", f"its address must be free ({error.strerror})", f"{host}:{port}", mend)
+        ) from error
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """An event that is set by the signals that mean the end; a second one of them changes nothing."""
+    end = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        end.set()
+
+    heard = [number for number in _ENDINGS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, note) for number in heard}
+    try:
+        yield end
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
