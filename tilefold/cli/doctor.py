@@ -45,5 +45,6 @@ def bind(session: Session, online: str) -> None:
     before = bind_online(session.root, url, session.name)
     session.online = url
     say(
-        f"{session.root} was bound to the store {before}; now it is bound to {'an embedded one' if url is None else 'this one'}."
+        f"{session.root} was bound to the store {before}; now it is bound to "
+        f"{'an embedded one' if url is None else 'this one'}."
     )
