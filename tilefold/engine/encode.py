@@ -67,18 +67,28 @@ class _Numbers:
 
     def fill(self, out: Bytes, places: Ints) -> None:
         out[places] = self._widths
-        for width in np.unique(self._widths):
-            if width:
-                self._fill_width(out, places + 1, int(width))
+        for width in _INT_TYPES:
+            keys = self._widths == width
+            if keys.any():
+                self._fill_width(out, places + 1, width, keys)
 
-    def _fill_width(self, out: Bytes, places: Ints, width: int) -> None:
-        keys, counts = self._widths == width, self._runs.counts
-        values, within = self._values, self._runs.within
+    def _fill_width(self, out: Bytes, places: Ints, width: int, keys: npt.NDArray[np.bool_]) -> None:
+        values, within, counts = self._values, self._runs.within, self._runs.counts
         if not keys.all():
             chosen = np.repeat(keys, counts)
             values, within, counts, places = values[chosen], within[chosen], counts[keys], places[keys]
         dtype = values.dtype if values.dtype.kind == "f" else np.dtype(_INT_TYPES[width])
         _scatter(out, np.repeat(places, counts) + within * width, values.astype(dtype, copy=False))
+
+
+class _Zeros:
+    """A column of nothing but zeros: one code byte, zero."""
+
+    def __init__(self, keys: int) -> None:
+        self.sizes: Ints = np.ones(keys, np.int64)
+
+    def fill(self, out: Bytes, places: Ints) -> None:
+        """Nothing: the buffer starts with zeros."""
 
 
 class _Raw:
@@ -104,19 +114,26 @@ class _Head:
         _scatter(out, places + 4, self._base.astype("<i8"))
 
 
-def _integers(values: Ints, runs: _Runs) -> _Numbers:
-    low, high = runs.reduce(np.minimum, values), runs.reduce(np.maximum, values)
+def _integers(values: Ints, runs: _Runs) -> Chunk:
+    smallest, largest = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if smallest == largest == 0:
+        return _Zeros(len(runs.counts))
+    high = runs.reduce(np.maximum, values)
+    low = runs.reduce(np.minimum, values) if smallest < 0 else np.minimum(high, 0)
     widths = np.where((low == 0) & (high == 0), 0, 1)
     for width in (1, 2, 4):
         bound = 1 << (8 * width - 1)
-        widths[(low < -bound) | (high >= bound)] = width * 2
+        if smallest < -bound or largest >= bound:
+            widths[(low < -bound) | (high >= bound)] = width * 2
     return _Numbers(values, runs, widths)
 
 
-def _floats(values: npt.NDArray[Any], runs: _Runs) -> _Numbers:
-    bits = values.view(np.int32 if values.dtype.itemsize == 4 else np.int64)  # noqa: PLR2004 - bytes of a Float32
-    some = runs.reduce(np.bitwise_or, bits) != 0
-    return _Numbers(values, runs, np.where(some, values.dtype.itemsize, 0))
+def _floats(values: npt.NDArray[Any], runs: _Runs) -> Chunk:
+    width = values.dtype.itemsize
+    bits = values.view(np.int32 if width == 4 else np.int64)  # noqa: PLR2004 - bytes of a Float32
+    if bits.all():
+        return _Numbers(values, runs, np.where(runs.counts > 0, width, 0))
+    return _Numbers(values, runs, np.where(runs.reduce(np.bitwise_or, bits) != 0, width, 0))
 
 
 def _texts(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
@@ -142,6 +159,10 @@ def _zero(dtype: pl.DataType) -> Any:
 
 
 def _nullable(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
+    if not column.null_count():
+        yield _Zeros(len(runs.counts))
+        yield from _plain(column, runs)
+        return
     yield _integers(column.is_null().cast(pl.Int64).to_numpy(), runs)
     yield from _plain(column.fill_null(_zero(column.dtype)), runs)
 
@@ -180,7 +201,7 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, boo
     """
     runs = _Runs(counts)
     base = first[runs.starts]
-    times = [_integers(first - np.repeat(base, counts), runs), _integers(last - first, runs)]
+    times: list[Chunk] = [_integers(first - np.repeat(base, counts), runs), _integers(last - first, runs)]
     chunks: list[Chunk] = [_Head(counts, base), *times, *_chunks(columns, runs)]
     sizes = np.sum([chunk.sizes for chunk in chunks], axis=0, dtype=np.int64)
     ends = np.cumsum(sizes)

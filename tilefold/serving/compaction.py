@@ -139,7 +139,9 @@ def _bucket_parts(
 ) -> pl.DataFrame:
     """The batch parts of a bucket's keys."""
     first, last = days_in_reach(context, as_of_us)
-    rows = tiles.scan(first, last, bucket).filter(pl.col(EPOCH) <= epoch)
+    rows = tiles.scan(first, last, bucket)
+    if _newest_epoch(tiles, first, last) > epoch:
+        rows = rows.filter(pl.col(EPOCH) <= epoch)
     kept = part_schema(context.layout).to_frame() if base is None else _kept(context, tiles, bucket, as_of_us, base)
     if base is not None and kept.height:
         rows = rows.join(_changed(context, tiles, bucket, base, kept), on=context.layout.key_names, how="semi")
