@@ -1,0 +1,10 @@
+"""One thin asset per step, built per source and per view from the declarations.
+
+The rule: a body takes its partitions from the context, makes one call of the workspace, and hands out metadata; whatever
+computes is in the library.
+"""
+
+from assets.factory import build_assets
+from assets.spans import Partitioning
+
+__all__ = ["Partitioning", "build_assets"]

@@ -1,0 +1,52 @@
+"""What Dagster loads: everything that `TILEFOLD_DEFINITIONS` (default: the folder `features`) declares.
+
+The rule: this only puts together. A declaration that breaks a rule stops the loading with its own message.
+"""
+
+import warnings
+
+import dagster as dg
+
+from assets import build_assets
+from orchestration.jobs import due_together
+from orchestration.partitions import SINGLE_RUN, partitioning_of
+from orchestration.schedules import schedule_of
+from resources import FeatureReader, WorkspaceResource
+from resources.workspace import environment
+from tilefold.errors import TilefoldError
+from tilefold.serving.definitions import Definitions, load_definitions
+
+
+def build_definitions(declared: Definitions, workspace: WorkspaceResource) -> dg.Definitions:
+    """Assets, checks, jobs, schedules and resources of some declarations."""
+    partitioning = partitioning_of(declared)
+    with warnings.catch_warnings():
+        # Backfill policies and partitioned checks may change; the pinned version is the one that is tested.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        assets = build_assets(declared, partitioning, SINGLE_RUN)
+    schedules = [schedule_of(due) for due in due_together(declared, partitioning)]
+    return dg.Definitions(
+        assets=assets,
+        schedules=schedules,
+        resources={"workspace": workspace, "features": FeatureReader(workspace=workspace)},
+        executor=dg.in_process_executor,
+    )
+
+
+def load() -> dg.Definitions:
+    """The definitions that the environment names.
+
+    Raises
+    ------
+    DagsterInvalidDefinitionError
+        With the message of the declaration that breaks a rule.
+    """
+    try:
+        declared = load_definitions(*environment())
+    except TilefoldError as error:
+        raise dg.DagsterInvalidDefinitionError(str(error)) from None
+    return build_definitions(declared, WorkspaceResource.from_environment())
+
+
+defs = load()

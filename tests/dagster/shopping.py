@@ -1,0 +1,81 @@
+"""Runs of the shop's assets in this process, and what they left behind."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from orchestration.definitions import build_definitions
+from resources import WorkspaceResource
+from tests.dagster.shop.shop import START
+from tilefold.serving.definitions import load_definitions
+from tilefold.workspace import Workspace
+
+DEFINITIONS = Path(__file__).parent / "shop"
+DAYS = [(START + timedelta(days=day)).strftime("%Y-%m-%d") for day in range(10)]
+SPEND = ("user_spend/tiles", "user_spend/compacted", "user_spend/online")
+PER_DAY = 40
+
+
+def purchases() -> pl.DataFrame:
+    """Ten days of forty purchases each by twelve users, a few of them without an amount."""
+    drawn = random.Random(7)
+    rows = [
+        {
+            "user_id": f"u{drawn.randrange(12)}",
+            "timestamp": START + timedelta(days=day, seconds=drawn.randrange(86_400)),
+            "amount": None if drawn.random() < 0.1 else round(drawn.uniform(1, 100), 2),
+            "merchant": drawn.choice("abcde"),
+        }
+        for day in range(len(DAYS))
+        for _ in range(PER_DAY)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"timestamp": pl.Datetime("us", "UTC")})
+
+
+def write_purchases(root: Path) -> None:
+    """Put the file where the source looks for it."""
+    (root / "source").mkdir(parents=True)
+    purchases().write_parquet(root / "source" / "purchases.parquet")
+
+
+@dataclass
+class Shop:
+    """The shop's Dagster project over a root folder."""
+
+    root: Path
+    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+
+    def __post_init__(self) -> None:
+        self.resource = WorkspaceResource(root=str(self.root), definitions=str(DEFINITIONS))
+        self.definitions = build_definitions(load_definitions(str(DEFINITIONS)), self.resource)
+
+    def open(self) -> Workspace:
+        """The shop's workspace, beside Dagster."""
+        return self.resource.open()
+
+    def run(self, assets: Sequence[str], first: str, last: str | None = None, *more: Any) -> dg.ExecuteInProcessResult:
+        """Materialize a partition, or a range of them in one run, with the checks; a failed check stops what depends on it."""
+        chosen = dg.AssetSelection.assets(*[dg.AssetKey(name.split("/")) for name in assets])
+        tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if last else {}
+        return dg.materialize(
+            [*(self.definitions.assets or []), *(self.definitions.asset_checks or []), *more],
+            selection=chosen,
+            instance=self.instance,
+            resources=self.definitions.resources,
+            partition_key=None if last else first,
+            tags=tags,
+            raise_on_error=False,
+        )
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> Mapping[str, Mapping[str, Any]]:
+    """The metadata of each partition that a run materialized."""
+    events = result.asset_materializations_for_node(asset.replace("/", "__"))
+    return {str(event.partition): {name: value.value for name, value in event.metadata.items()} for event in events}
