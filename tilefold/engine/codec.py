@@ -9,7 +9,7 @@ FORMAT_VERSION: it is on disk and in stores. All of a part is little endian, the
 `first` and `last` are the cells of a tile's first and last event, counted in grains of the view: `first` from `base` on,
 `last` from `first` on. A window's edges lie on the grain, so this says as much as the events' own times. Columns:
 
-    integers   code u8 (bytes per value: 0 all zero, 1, 2, 4, 8) | values, signed
+    integers   code u8 (bytes per value: 0 all zero, 1 unsigned; 2, 4, 8 signed) | values
     floats     code u8 (0 all zero, 4, 8) | values, IEEE 754
     texts      lengths as integers | UTF-8 bytes
     nullable   integers, 1 where null | the column, with zero or nothing where null
@@ -18,9 +18,8 @@ FORMAT_VERSION: it is on disk and in stores. All of a part is little endian, the
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
 
 import polars as pl
@@ -36,15 +35,14 @@ EMPTY_FLAG = 1
 HEADER = struct.Struct(">BBHI")
 PART_START = HEADER.size + STAMP_SIZE_BYTES
 PART_HEAD = struct.Struct("<Iq")
-_INT_FORMATS = {1: "b", 2: "h", 4: "i", 8: "q"}
+_INT_FORMATS = {2: "h", 4: "i", 8: "q"}
 _FLOAT_FORMATS = {4: "f", 8: "d"}
 
 Column: TypeAlias = Sequence[Any]
 Read: TypeAlias = Callable[[bytes, int, int], tuple[Column, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A decoded batch part: its tiles, ascending in time, column by column.
 
     `first` and `last` are cells in grains since 1970 less `base`; `columns` has one sequence per stored component.
@@ -76,19 +74,25 @@ def _unpacker(code: str, count: int) -> Callable[[bytes, int], tuple[Any, ...]]:
     return struct.Struct(f"<{count}{code}").unpack_from
 
 
-def _read_numbers(formats: dict[int, str], zero: float) -> Read:
-    def read(data: bytes, position: int, count: int) -> tuple[Column, int]:
-        width = data[position]
-        position += 1
-        if not width:
-            return (zero,) * count, position
-        return _unpacker(formats[width], count)(data, position), position + width * count
+def read_integers(data: bytes, position: int, count: int) -> tuple[Column, int]:
+    """Integers and where they end; small ones stay as bytes, which are a sequence of integers too."""
+    width = data[position]
+    position += 1
+    if not width:
+        return bytes(count), position
+    end = position + width * count
+    if width == 1:
+        return data[position:end], end
+    return _unpacker(_INT_FORMATS[width], count)(data, position), end
 
-    return read
 
-
-read_integers = _read_numbers(_INT_FORMATS, 0)
-read_floats = _read_numbers(_FLOAT_FORMATS, 0.0)
+def read_floats(data: bytes, position: int, count: int) -> tuple[Column, int]:
+    """Floats and where they end."""
+    width = data[position]
+    position += 1
+    if not width:
+        return (0.0,) * count, position
+    return _unpacker(_FLOAT_FORMATS[width], count)(data, position), position + width * count
 
 
 def _read_texts(data: bytes, position: int, count: int) -> tuple[Column, int]:
@@ -167,14 +171,17 @@ class Codec:
     def _check_header(self, data: bytes) -> tuple[Mark, bool]:
         if len(data) < PART_START:
             raise self._corrupt(f"it must have at least {PART_START} bytes", len(data))
-        version, flags, _, checksum = HEADER.unpack_from(data)
+        version, flags, reserved, checksum = HEADER.unpack_from(data)
         if version > FORMAT_VERSION:
             mend = "Upgrade this reader, or materialize the view again with this release."
             rule = f"this release reads batch parts up to format {FORMAT_VERSION}"
             raise NewerFormatError(complaint(f"view '{self._view}'", rule, version, mend))
         if version != FORMAT_VERSION or crc32(data[HEADER.size :]) != checksum:
             raise self._corrupt("its version and checksum must be right", data[: HEADER.size].hex())
-        return Mark.from_bytes(data[HEADER.size : PART_START]), bool(flags & EMPTY_FLAG)
+        empty = len(data) == PART_START
+        if reserved or flags != (EMPTY_FLAG if empty else 0):  # the checksum does not cover them
+            raise self._corrupt("its flags must be right", data[: HEADER.size].hex())
+        return Mark.from_bytes(data[HEADER.size : PART_START]), empty
 
     def _decode_part(self, data: bytes, mark: Mark) -> Part:
         tiles, base = PART_HEAD.unpack_from(data, PART_START)
@@ -186,7 +193,7 @@ class Codec:
             columns.append(column)
         if position != len(data):
             raise self._corrupt(f"its columns end at byte {position}", len(data))
-        last = first if not any(spans) else [one + span for one, span in zip(first, spans, strict=True)]
+        last = first if spans == bytes(tiles) else [one + span for one, span in zip(first, spans, strict=True)]
         return Part(mark, tiles, base, first, last, columns)
 
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:

@@ -18,7 +18,10 @@ from tilefold.functions.plain import physical_dtype
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-_INT_TYPES = {1: "<i1", 2: "<i2", 4: "<i4", 8: "<i8"}
+_INT_TYPES = {1: "<u1", 2: "<i2", 4: "<i4", 8: "<i8"}
+
+_TOO_NARROW = ((2, 0, 2**8 - 1), (4, -(2**15), 2**15 - 1), (8, -(2**31), 2**31 - 1))
+"""A width, and the values beyond which the width before it is too narrow."""
 
 
 class Chunk(Protocol):
@@ -121,10 +124,9 @@ def _integers(values: Ints, runs: _Runs) -> Chunk:
     high = runs.reduce(np.maximum, values)
     low = runs.reduce(np.minimum, values) if smallest < 0 else np.minimum(high, 0)
     widths = np.where((low == 0) & (high == 0), 0, 1)
-    for width in (1, 2, 4):
-        bound = 1 << (8 * width - 1)
-        if smallest < -bound or largest >= bound:
-            widths[(low < -bound) | (high >= bound)] = width * 2
+    for width, least, most in _TOO_NARROW:
+        if smallest < least or largest > most:
+            widths[(low < least) | (high > most)] = width
     return _Numbers(values, runs, widths)
 
 

@@ -6,13 +6,14 @@ makes the window inexact, which the reader says (STALE) instead of passing a wro
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 from tilefold.declaration.windows import Window
 from tilefold.engine.codec import Part
-from tilefold.engine.layout import Layout, Output
+from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.windows import bounds_us
 
@@ -23,15 +24,34 @@ def in_force(part: Part | None, mark: Mark) -> Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
-    """Windows that end at one time, shortest first, in which one slot's state is wanted."""
+class _Nest:
+    """Windows that end at one time and slide together, shortest first."""
 
-    slot: int
+    windows: tuple[Window, ...]
+
+    def edges(self, watermark_us: int, grain_us: int) -> tuple[list[int], int]:
+        """Their starts and their common end, in grains."""
+        bounds = [bounds_us(window, watermark_us) for window in self.windows]
+        return [start // grain_us for start, _ in bounds], bounds[0][1] // grain_us
+
+
+class _Call(NamedTuple):
+    """Fold one slot over a nest."""
+
+    nest: int
     start: int
     stop: int
-    windows: tuple[int, ...]
-    fold: Any
-    combine: Any
+    fold_chain: Any
+
+
+class _Finish(NamedTuple):
+    """Make values of the states that some calls gave."""
+
+    finalize: Any
+    calls: tuple[int, ...]
+
+
+Edges: TypeAlias = list[tuple[list[int], int]]
 
 
 class Folder:
@@ -39,98 +59,111 @@ class Folder:
 
     def __init__(self, layout: Layout) -> None:
         self._grain_us = layout.grain_us
+        self._no_columns: list[Any] = [()] * len(layout.components)
         self.windows: list[Window] = list(dict.fromkeys(w for out in layout.outputs for w in out.feature.windows))
         self._numbers = {window: number for number, window in enumerate(self.windows)}
-        self._chains = _chains(layout, self.windows, self._numbers)
-        self._slots = len(layout.slots)
-        self._outputs = [self._compile(output) for output in layout.outputs]
-        self._edges: tuple[int, list[tuple[int, int]]] = (-1, [])
+        self._nests: list[_Nest] = []
+        self._calls: list[_Call] = []
+        self._finishes: list[_Finish] = []
+        places = _compile(layout, self._nests, self._calls, self._finishes)
+        self._arrange = _arranger(
+            [[places[number, w] for w in out.feature.windows] for number, out in enumerate(layout.outputs)],
+            [out.feature.is_series for out in layout.outputs],
+        )
+        self._known: tuple[int, Edges] = (-1, [])
 
-    def _compile(self, output: Output) -> tuple[Any, Any, tuple[int, ...], tuple[int, ...] | int]:
-        function, feature = output.feature.function, output.feature
-        numbers = tuple(self._numbers[window] for window in feature.windows)
-        return function.finalize, function.empty, output.slots, numbers if feature.is_series else numbers[0]
-
-    def _edges_at(self, watermark_us: int) -> list[tuple[int, int]]:
-        """Start and end of each window in grains; kept, since most keys of a view are read at one watermark."""
-        known, edges = self._edges
-        if known != watermark_us:
-            grain = self._grain_us
-            bounds = (bounds_us(window, watermark_us) for window in self.windows)
-            edges = [(start // grain, end // grain) for start, end in bounds]
-            self._edges = (watermark_us, edges)
+    def _edges_at(self, watermark_us: int) -> Edges:
+        """The edges of each nest; kept, since most keys of a view are read at one watermark."""
+        known, edges = self._known
+        if known != watermark_us or not edges:
+            edges = [nest.edges(watermark_us, self._grain_us) for nest in self._nests]
+            self._known = (watermark_us, edges)
         return edges
 
-    def fold(self, part: Part | None, watermark_us: int) -> tuple[list[Any], list[int]]:
+    def fold(self, part: Part | None, watermark_us: int) -> tuple[Sequence[Any], list[int]]:
         """The value of every feature, in the layout's order, and the numbers of the windows that are inexact.
 
         Values are plain Python values, None, or OVERFLOW; the values of a series are a list.
         """
-        if part is None or not part.tiles:
-            return [_empty(empty, numbers) for _, empty, _, numbers in self._outputs], []
+        columns = self._no_columns if part is None else part.columns
         spans, inexact = self._spans(part, watermark_us)
-        states = self._states(part.columns, spans)
-        return [_value(states, output) for output in self._outputs], inexact
+        states = [call.fold_chain(columns[call.start : call.stop], *spans[call.nest]) for call in self._calls]
+        values: list[Any] = []
+        for finalize, calls in self._finishes:
+            values += map(finalize, *[states[call] for call in calls])
+        return self._arrange(values), inexact
 
-    def _spans(self, part: Part, watermark_us: int) -> tuple[list[tuple[int, int]], list[int]]:
-        """For each window its tiles from (inclusive) and to (exclusive), and which windows cut a tile."""
+    def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:
+        """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""
+        if part is None or not part.tiles:
+            return [([0] * len(nest.windows), 0) for nest in self._nests], []
         first, last, base = part.first, part.last, part.base
-        spans, inexact = [], []
-        for number, (start, end) in enumerate(self._edges_at(watermark_us)):
-            low, high = bisect_left(first, start - base), bisect_left(first, end - base)
-            cut_low = low > 0 and last[low - 1] >= start - base and first[low - 1] < end - base
-            cut_high = high > low and last[high - 1] >= end - base
-            if cut_low or cut_high:
-                inexact.append(number)
-                high -= cut_high
-            spans.append((low, high))
+        spans: list[tuple[list[int], int]] = []
+        inexact: list[int] = []
+        for nest, (starts, end) in enumerate(self._edges_at(watermark_us)):
+            high = bisect_left(first, end - base)
+            lows = [bisect_left(first, start - base) for start in starts]
+            cut_high = high > 0 and last[high - 1] >= end - base
+            for number, low in enumerate(lows):
+                if (low and last[low - 1] >= starts[number] - base) or (cut_high and low < high):
+                    inexact.append(self._numbers[self._nests[nest].windows[number]])
+            spans.append((lows, high - cut_high))
         return spans, inexact
 
-    def _states(self, columns: Sequence[Any], spans: list[tuple[int, int]]) -> list[list[Any]]:
-        """The state of every slot in every window; None where no tile is."""
-        states: list[list[Any]] = [[None] * len(spans) for _ in range(self._slots)]
-        for chain in self._chains:
-            taken, row = columns[chain.start : chain.stop], states[chain.slot]
-            state, fold = None, chain.fold
-            done = spans[chain.windows[0]][1]
-            for number in chain.windows:
-                low, high = spans[number]
-                high = min(high, done)
-                if low < high:
-                    more = fold(taken, low, high)
-                    state = more if state is None else chain.combine(more, state)
-                    done = low
-                row[number] = state
-        return states
+
+def _compile(layout: Layout, nests: list[_Nest], calls: list[_Call], finishes: list[_Finish]) -> dict[tuple[int, Window], int]:
+    """Fill in what a fold does; returns where the value of each (output, window) then stands."""
+    places: dict[tuple[int, Window], int] = {}
+    known_calls: dict[tuple[int, int], int] = {}
+    taken = 0
+    for output_numbers, windows in _groups(layout):
+        nest = _index_of(nests, _Nest(windows))
+        output = layout.outputs[output_numbers[0]]
+        numbers = tuple(_call_of(layout, slot, nest, calls, known_calls) for slot in output.slots)
+        finishes.append(_Finish(output.feature.function.finalize, numbers))
+        for position, window in enumerate(windows):
+            places.update({(number, window): taken + position for number in output_numbers})
+        taken += len(windows)
+    return places
 
 
-def _empty(empty: Any, numbers: tuple[int, ...] | int) -> Any:
-    if isinstance(numbers, tuple):
-        return [_empty(empty, number) for number in numbers]
-    return list(empty) if isinstance(empty, list) else empty
+def _groups(layout: Layout) -> list[tuple[list[int], tuple[Window, ...]]]:
+    """Outputs of one function of one input, with those of their windows that nest, shortest first."""
+    members: dict[tuple[Any, ...], tuple[set[int], set[Window]]] = {}
+    for number, output in enumerate(layout.outputs):
+        feature = output.feature
+        for window in feature.windows:
+            key = (feature.function.label, feature.input_column, window.offset_us, window.lifetime_start_us)
+            numbers, windows = members.setdefault(key, (set(), set()))
+            numbers.add(number)
+            windows.add(window)
+    return [
+        (sorted(numbers), tuple(sorted(windows, key=_start_at_zero, reverse=True))) for numbers, windows in members.values()
+    ]
 
 
-def _value(states: list[list[Any]], output: tuple[Any, Any, tuple[int, ...], tuple[int, ...] | int]) -> Any:
-    finalize, empty, slots, numbers = output
-    if isinstance(numbers, tuple):
-        return [_value(states, (finalize, empty, slots, number)) for number in numbers]
-    taken = [states[slot][numbers] for slot in slots]
-    if taken[0] is None:
-        return list(empty) if isinstance(empty, list) else empty
-    return finalize(*taken)
+def _start_at_zero(window: Window) -> int:
+    return bounds_us(window, 0)[0]
 
 
-def _chains(layout: Layout, windows: list[Window], numbers: dict[Window, int]) -> list[_Chain]:
-    """Group the windows of each slot into nested chains: those that end at one time and slide together."""
-    wanted: dict[tuple[int, int, int | None], set[int]] = {}
-    for output in layout.outputs:
-        for slot in output.slots:
-            for window in output.feature.windows:
-                wanted.setdefault((slot, window.offset_us, window.lifetime_start_us), set()).add(numbers[window])
-    return [_chain(layout, slot, windows, members) for (slot, _, _), members in wanted.items()]
+def _index_of(nests: list[_Nest], nest: _Nest) -> int:
+    if nest not in nests:
+        nests.append(nest)
+    return nests.index(nest)
 
 
-def _chain(layout: Layout, slot: int, windows: list[Window], members: set[int]) -> _Chain:
-    ordered = sorted(members, key=lambda number: -bounds_us(windows[number], 0)[0])
-    stored = layout.slots[slot]
-    return _Chain(slot, stored.start, stored.stop, tuple(ordered), stored.partial.fold, stored.partial.combine)
+def _call_of(layout: Layout, slot: int, nest: int, calls: list[_Call], known: dict[tuple[int, int], int]) -> int:
+    if (slot, nest) not in known:
+        stored = layout.slots[slot]
+        known[slot, nest] = len(calls)
+        calls.append(_Call(nest, stored.start, stored.stop, stored.partial.fold_chain))
+    return known[slot, nest]
+
+
+def _arranger(places: list[list[int]], series: list[bool]) -> Callable[[list[Any]], Sequence[Any]]:
+    """Puts computed values into the order of the features."""
+    if any(series) or len(places) == 1:
+        return lambda values: [
+            [values[place] for place in own] if many else values[own[0]] for own, many in zip(places, series, strict=True)
+        ]
+    return itemgetter(*(own[0] for own in places))

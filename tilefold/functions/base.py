@@ -83,6 +83,20 @@ class Partial(ABC):
     def combine(self, one: Any, other: Any) -> Any:
         """The state of two disjoint sets of tiles; neither is absent."""
 
+    def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """The states of nested spans of tiles `[low, high)`, shortest first; what a span shares is folded once.
+
+        The state of a span without tiles is None, or 0 where that is the sum of nothing.
+        """
+        state, states = None, []
+        for low in lows:
+            if low < high:
+                more = self.fold(columns, low, high)
+                state = more if state is None else self.combine(more, state)
+                high = low
+            states.append(state)
+        return states
+
     def named(self, prefix: str) -> list[str]:
         """The names of the stored columns, in the order of `components`."""
         return [prefix + component.suffix for component in self.components]
@@ -113,7 +127,7 @@ class AggregateFunction:
     empty
         Its value on an empty window.
     finalize
-        From one state per partial (never absent) to a plain Python value, None, or OVERFLOW.
+        From one state per partial, as `fold_chain` gives them, to a plain Python value, None, or OVERFLOW.
     finalize_rows
         From one list of column names per partial to the expression of the value, null where OVERFLOW.
     """

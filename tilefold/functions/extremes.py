@@ -3,6 +3,7 @@
 The rule: nulls and NaN are skipped; a tile without another value holds null, and so does an empty window.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -44,6 +45,20 @@ class Extreme(Partial):
             return self._pick(values)
         except TypeError:  # a tile without values holds None, which does not compare
             return self._pick((value for value in values if value is not None), default=None)
+
+    def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """See `Partial`; the same with less to do for each span."""
+        best, bests, column, pick, end = None, [], columns[0], self._pick, high
+        try:
+            for low in lows:
+                if low < high:
+                    more = pick(column[low:high])
+                    best = more if best is None else pick(best, more)
+                    high = low
+                bests.append(best)
+        except TypeError:  # as in `fold`
+            return super().fold_chain(columns, lows, end)
+        return bests
 
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""

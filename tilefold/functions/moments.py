@@ -71,8 +71,8 @@ class Moments(Partial):
         return (total, mean, m2_one + m2_other + delta * delta * n_one * n_other / total)
 
 
-def _variance(state: tuple[int, float, float], freedom: int) -> float | None:
-    count, _, m2 = state
+def _variance(state: tuple[int, float, float] | None, freedom: int) -> float | None:
+    count, _, m2 = state or (0, 0.0, 0.0)
     return max(m2, 0.0) / (count - freedom) if count > freedom else None
 
 
@@ -84,7 +84,7 @@ def _variance_rows(columns: list[str], freedom: int) -> pl.Expr:
 def moments_function(label: str, freedom: int, *, root: bool) -> AggregateFunction:
     """Variance (`root=False`) or standard deviation, with `freedom` 0 for the population and 1 for a sample."""
 
-    def finish(state: tuple[int, float, float]) -> float | None:
+    def finish(state: tuple[int, float, float] | None) -> float | None:
         value = _variance(state, freedom)
         return math.sqrt(value) if root and value is not None else value
 

@@ -142,7 +142,7 @@ def many_function(label: str, partial: Many, dtype: pl.DataType) -> AggregateFun
     empty = pl.lit([], dtype=pl.List(dtype))
 
     def finish(entries: Any) -> Any:
-        return [convert(value) for _, _, value in entries]
+        return [convert(value) for _, _, value in entries or ()]
 
     def finish_rows(names: list[str]) -> pl.Expr:
         return pl.coalesce(pl.col(names[2]), empty)
