@@ -59,7 +59,11 @@ def _int_text(value: Any) -> str | None:
 
 
 def _string_text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    if not value.isascii():
+        value.encode()  # half a surrogate pair has no bytes: better refused here than in the store
+    return value
 
 
 def _time_text(value: Any) -> str | None:
@@ -99,6 +103,14 @@ class EntityEncoder:
         """
         if len(keys) != len(self._names):
             self._refuse_names(keys)
+        try:
+            return self._text(keys)
+        except UnicodeEncodeError as error:
+            mend = "Give text that UTF-8 can hold."
+            rule = "join keys must be whole Unicode text"
+            raise InputError(complaint(f"view '{self._view}'", rule, error.object, mend)) from error
+
+    def _text(self, keys: Mapping[str, Any]) -> str:
         texts = [self._one(keys, name, text) for name, text in zip(self._names, self._texts, strict=True)]
         return texts[0] if len(texts) == 1 else "".join(f"{len(text.encode())}:{text}" for text in texts)
 

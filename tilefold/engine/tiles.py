@@ -3,6 +3,8 @@
 The rule: a row depends on nothing but the events of its cell and epoch, so a day can be rebuilt at any time to the same rows.
 """
 
+from typing import Any
+
 import polars as pl
 
 from tilefold.engine.entity import hash_expr
@@ -31,16 +33,27 @@ def prepare_events(events: pl.LazyFrame, layout: Layout, timestamp_field: str, s
 
 def _tie(events: pl.LazyFrame) -> pl.Expr:
     """What orders events of one time: the event id where the output keeps it, else a hash of the output row."""
-    names = events.collect_schema().names()
-    if "event_id" in names:
+    schema = events.collect_schema()
+    if "event_id" in schema:
         return pl.col("event_id")
-    texts = [_tagged(name) for name in sorted(names)]
+    texts = [_tagged(_text(pl.col(name), schema[name])) for name in sorted(schema)]
     return hash_expr(pl.concat_str(texts)).cast(pl.String)
 
 
-def _tagged(name: str) -> pl.Expr:
-    """A column as text that no other value or null shares."""
-    text = pl.col(name).cast(pl.String)
+def _text(value: pl.Expr, dtype: Any) -> pl.Expr:
+    """A value of any type that is stored, as text; null where it is null."""
+    if dtype == pl.Binary:
+        return value.bin.encode("hex")
+    if isinstance(dtype, pl.List):
+        return value.list.eval(_tagged(_text(pl.element(), dtype.inner))).list.join("")
+    if isinstance(dtype, pl.Struct):
+        fields = [_tagged(_text(value.struct.field(field.name), field.dtype)) for field in dtype.fields]
+        return pl.when(value.is_not_null()).then(pl.concat_str(fields))
+    return value.cast(pl.String)
+
+
+def _tagged(text: pl.Expr) -> pl.Expr:
+    """Text that no other text or null shares, whatever stands behind it."""
     length = text.str.len_bytes().cast(pl.String)
     return pl.when(text.is_null()).then(pl.lit("-")).otherwise(pl.concat_str(length, pl.lit(":"), text))
 

@@ -18,16 +18,20 @@ from tilefold.functions.sums import count_function, events_function, mean_functi
 _LIST_FUNCTIONS = {"first": Many, "last": Many, "first_distinct": Distinct, "last_distinct": Distinct}
 _LIST_LIMIT_MAX = 1000  # the state of a tile holds that many entries, and a key has many tiles
 _NOT_BUILT = ("approx_count_distinct", "approx_percentile")
-_NUMBERS = "integers, floats and booleans"
-_ORDERED = "integers, floats, booleans, strings, dates and UTC timestamps"
+_NUMBERS = "integers of up to 64 bits, floats and booleans"
+_ORDERED = "signed integers of up to 64 bits (unsigned up to 32), floats, booleans, strings, dates and UTC timestamps"
 
 
 def _is_number(dtype: pl.DataType) -> bool:
-    return dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean
+    wide = dtype in (pl.Int128, pl.UInt128)
+    return (dtype.is_integer() and not wide) or dtype.is_float() or dtype == pl.Boolean
 
 
 def _is_ordered(dtype: pl.DataType) -> bool:
-    return _is_number(dtype) or dtype in (pl.String, pl.Date) or isinstance(dtype, pl.Datetime)
+    """Whether single values can be kept: Delta and the codec hold them in Int64, times as microseconds."""
+    if isinstance(dtype, pl.Datetime):
+        return dtype == pl.Datetime("us", "UTC")
+    return (_is_number(dtype) and dtype != pl.UInt64) or dtype in (pl.String, pl.Date)
 
 
 def _moments(freedom: int, *, root: bool) -> Callable[[str, pl.DataType], AggregateFunction]:

@@ -62,7 +62,8 @@ def _view_values(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> p
         return pl.DataFrame(schema={feature.name: feature.dtype for feature in view.features})
     events = _events(context, context.log.snapshot(), requests)
     values = training_values(events, requests, layout, view.timestamp_field, view.feature_start_us)
-    numbered = rows.join(requests, on=[*layout.key_names, EDGE], how="left", maintain_order="left")
+    known = [*layout.key_names, EDGE]
+    numbered = rows.join(requests, on=known, how="left", maintain_order="left", nulls_equal=True)
     return numbered.select(_ROW, REQUEST).join(values, on=REQUEST, how="left", maintain_order="left")
 
 
@@ -76,18 +77,11 @@ def _events(context: ViewContext, log: LogSnapshot, requests: pl.DataFrame) -> p
     outputs = [context.view.transform(source_events(context, log, day)) for day in days]
     if outputs:
         return pl.concat(outputs)
-    return context.view.transform(pl.LazyFrame(schema=_input_schema(context)))
-
-
-def _input_schema(context: ViewContext) -> pl.Schema:
-    schema = context.view.source.input_schema
-    if schema is not None:
-        return schema
-    return pl.Schema({**(context.log.columns or {}), "event_id": pl.String()})
+    return pl.LazyFrame(schema={column.name: column.dtype for column in context.view.columns})
 
 
 def _checked(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> pl.DataFrame:
-    """The spine's join keys and time, in the view's types."""
+    """The spine's join keys and time, in the view's types; null where the type cannot hold a key, which no event then has."""
     thing = f"view '{context.view.name}', spine"
     wanted = {field.name: field.dtype for field in context.view.join_keys}
     for name in [*wanted, timestamp]:
@@ -102,4 +96,4 @@ def _checked(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> pl.Da
     for name, key_dtype in wanted.items():
         if spine.schema[name] != key_dtype and not (spine.schema[name].is_integer() and key_dtype.is_integer()):
             raise InputError(complaint(thing, f"'{name}' must be {key_dtype}", str(spine.schema[name]), "Cast it."))
-    return spine.select(*(pl.col(name).cast(dtype) for name, dtype in wanted.items()), timestamp)
+    return spine.select(*(pl.col(name).cast(dtype, strict=False) for name, dtype in wanted.items()), timestamp)
