@@ -5,18 +5,16 @@ Marks are compared in both parts at once: one is at or above another only if nei
 """
 
 import struct
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 _STAMP = struct.Struct(">qq")
 STAMP_SIZE_BYTES = _STAMP.size
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class Mark(NamedTuple):
     """A watermark in microseconds and the number of the compaction.
 
-    The derived order (`max(a, b)`) is only meant for two marks of which one is at or above the other, as the stamps of one
+    The natural order (`max(a, b)`) is only meant for two marks of which one is at or above the other, as the stamps of one
     view are.
     """
 

@@ -16,6 +16,7 @@ from tilefold.engine.codec import Part
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.windows import bounds_us
+from tilefold.functions.plain import same
 
 
 def in_force(part: Part | None, mark: Mark) -> Mark:
@@ -90,7 +91,7 @@ class Folder:
         states = [call.fold_chain(columns[call.start : call.stop], *spans[call.nest]) for call in self._calls]
         values: list[Any] = []
         for finalize, calls in self._finishes:
-            values += map(finalize, *[states[call] for call in calls])
+            values += states[calls[0]] if finalize is same else map(finalize, *[states[call] for call in calls])
         return self._arrange(values), inexact
 
     def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from tilefold.functions.base import AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.plain import is_nan, physical_to_python
+from tilefold.functions.plain import is_nan, physical_to_python, same
 
 
 class Extreme(Partial):
@@ -74,4 +74,5 @@ def extreme_function(label: str, dtype: pl.DataType) -> AggregateFunction:
     def finish(value: Any) -> Any:
         return None if value is None else convert(value)
 
-    return AggregateFunction(label, (Extreme(label, dtype),), dtype, None, finish, lambda value: pl.col(value[0]))
+    finalize = same if convert is same else finish
+    return AggregateFunction(label, (Extreme(label, dtype),), dtype, None, finalize, lambda value: pl.col(value[0]))

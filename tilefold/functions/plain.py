@@ -38,7 +38,8 @@ def is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _same(value: Any) -> Any:
+def same(value: Any) -> Any:
+    """The value itself; whoever sees this function need not call it."""
     return value
 
 
@@ -50,7 +51,7 @@ def physical_to_python(dtype: pl.DataType) -> Callable[[Any], Any]:
         return _to_date
     if dtype == pl.Boolean:
         return bool
-    return _same
+    return same
 
 
 def physical_dtype(dtype: pl.DataType) -> pl.DataType:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from tilefold.functions.base import OVERFLOW, AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.plain import to_float32
+from tilefold.functions.plain import same, to_float32
 
 _HALF = 2**32
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
@@ -147,12 +147,12 @@ def _sum_rows(columns: list[str]) -> pl.Expr:
 
 def count_function(label: str) -> AggregateFunction:
     """`count` of a column: how many values are not null."""
-    return AggregateFunction(label, (Count(),), pl.Int64(), 0, lambda n: n, lambda n: pl.col(n[0]).fill_null(0))
+    return AggregateFunction(label, (Count(),), pl.Int64(), 0, same, lambda n: pl.col(n[0]).fill_null(0))
 
 
 def events_function(label: str) -> AggregateFunction:
     """`count` without a column: how many events there are."""
-    return AggregateFunction(label, (Events(),), pl.Int64(), 0, lambda n: n, lambda n: pl.col(n[0]).fill_null(0))
+    return AggregateFunction(label, (Events(),), pl.Int64(), 0, same, lambda n: pl.col(n[0]).fill_null(0))
 
 
 def sum_function(label: str, dtype: pl.DataType) -> AggregateFunction:

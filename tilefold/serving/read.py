@@ -43,7 +43,8 @@ class ViewReader:
         self.key_names = context.layout.key_names
         self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in context.layout.slots)
         self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
-        self._folder, self._codec = context.folder, context.codec
+        self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
+        self._prefix = online.entity_key(view.name, view.version, "")
         numbers = {window: number for number, window in enumerate(context.windows)}
         self.windows_of = [frozenset(numbers[window] for window in feature.windows) for feature in view.features]
 
@@ -57,12 +58,11 @@ class ViewReader:
 
     def key(self, keys: Mapping[str, Any]) -> bytes:
         """The online key of an entity; raises InputError where the join keys are not right."""
-        view = self._context.view
-        return self._online.entity_key(view.name, view.version, self._context.encoder.encode(keys))
+        return self._prefix + self._encode(keys).encode()
 
     def fold(self, data: bytes | None, mark: Mark, read_us: int) -> "ViewValues":
         """The values of one entity, from its batch part."""
-        part = None if data is None else self._codec.decode(data)
+        part = None if data is None else self._decode(data)
         held = in_force(part, mark)
         if read_us < held.watermark_us and held.epoch:
             self._refuse_past(held, read_us)
@@ -80,7 +80,7 @@ class ViewReader:
 
     def part_of(self, data: bytes | None) -> Part | None:
         """The decoded part, for those who explain it."""
-        return None if data is None else self._codec.decode(data)
+        return None if data is None else self._decode(data)
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class ViewValues:
     """One entity's values of one view, as folded; None where it is not ready."""
 
     reader: ViewReader
-    values: list[Any]
+    values: Sequence[Any]
     inexact: list[int]
     held: Mark | None
     read_us: int
@@ -121,10 +121,8 @@ class FeatureVector:
         Plain Python values; None where there is none.
     """
 
-    __slots__ = ("__dict__", "_names", "_parts", "_picks", "values")
-
     def __init__(self, service: "ServiceReader", parts: Sequence[ViewValues]) -> None:
-        self._names, self._parts, self._picks = service.names, parts, service.picks
+        self._service, self._parts = service, parts
         picks = service.picks
         taken = parts[0].values if picks is None else [parts[view].values[number] for view, number in picks]
         self.values: dict[str, Any] = dict(zip(service.names, taken, strict=True))
@@ -133,12 +131,12 @@ class FeatureVector:
 
     @property
     def _sources(self) -> Sequence[tuple[int, int]]:
-        return self._picks or [(0, number) for number in range(len(self._names))]
+        return self._service.picks or [(0, number) for number in range(len(self._service.names))]
 
     @cached_property
     def statuses(self) -> dict[str, Status]:
         """What each value is worth."""
-        pairs = zip(self._names, self._sources, strict=True)
+        pairs = zip(self._service.names, self._sources, strict=True)
         return {name: self._parts[view].status(number) for name, (view, number) in pairs}
 
     @cached_property
@@ -146,7 +144,7 @@ class FeatureVector:
         """As of when each value is: the watermark of its view; None where it is not ready."""
         marks = [part.held for part in self._parts]
         times = [None if mark is None else to_datetime(mark.watermark_us) for mark in marks]
-        return {name: times[view] for name, (view, _) in zip(self._names, self._sources, strict=True)}
+        return {name: times[view] for name, (view, _) in zip(self._service.names, self._sources, strict=True)}
 
     def __repr__(self) -> str:
         return f"FeatureVector({self.values!r})"
