@@ -29,8 +29,8 @@ from tilefold.serving.progress import ProgressBar
 from tilefold.serving.read import FeatureVector, ServiceReader, Status, ViewReader
 from tilefold.serving.reports import CompactionReport, MaterializeReport, Receipt, SyncReport, TilesReport
 from tilefold.serving.sync import run_sync
-from tilefold.serving.times import checked_as_of, checked_time
-from tilefold.serving.training import features_for_events
+from tilefold.serving.times import checked_as_of, checked_span, checked_time
+from tilefold.serving.training import checked_spine, features_for_events
 from tilefold.stores.cached_mark import CachedMark
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
@@ -162,7 +162,7 @@ class Workspace:
         InputError
             If a row breaks a rule; nothing is written.
         """
-        span = None if replace is None else (checked_time("replace", replace[0]), checked_time("replace", replace[1]))
+        span = None if replace is None else checked_span("replace", replace)
         return self._desk(source).append(frame, span, self.now())
 
     def import_days(self, source: str, start: datetime, end: datetime) -> Receipt:
@@ -231,7 +231,8 @@ class Workspace:
     def materialize(self, view: str, as_of: datetime | None = None) -> MaterializeReport:
         """Everything between the event log and the online store, at a watermark (None: the newest that is due).
 
-        A source with files is imported first, from its last imported day on. It is a no-op when nothing changed.
+        A source with files is imported first: the days that never were, and the last one that was. It is a no-op when
+        nothing changed.
         """
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
@@ -248,10 +249,10 @@ class Workspace:
     def _import_missing(self, view: FeatureView, as_of_us: int) -> None:
         if view.source.batch_config is None:
             return
-        logged = max(self.event_log(view.source.name).snapshot().days(), default=date.min)
-        missing = [day for day in self.file_days(view.source.name) if logged <= day <= day_of(as_of_us - 1)]
+        desk, options = self._desk(view.source.name), self._home.storage_options
+        missing = desk.missing_days(day_of(as_of_us - 1), options)
         with ProgressBar(f"{view.source.name}: days imported", len(missing)) as bar:
-            self._desk(view.source.name).import_days(missing, self.now(), self._home.storage_options, bar.step)
+            desk.import_days(missing, self.now(), options, bar.step)
 
     def _refresh_mark(self, view: FeatureView) -> None:
         mark = self.online_store.mark(view.name, view.version)
@@ -300,7 +301,7 @@ class Workspace:
             The spine's columns unchanged, then one column `view__feature` each; the spine's rows in their order.
         """
         selections = [(self.context(view.name), numbers) for view, numbers in self.definitions.selection(name)]
-        return features_for_events(selections, spine.lazy().collect(), timestamp)
+        return features_for_events(selections, checked_spine(spine), timestamp)
 
     def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
         """The tiles behind each value of one entity."""

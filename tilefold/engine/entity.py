@@ -101,14 +101,16 @@ class EntityEncoder:
         InputError
             If a key is missing, unknown, null or of a wrong type.
         """
-        if len(keys) != len(self._names):
-            self._refuse_names(keys)
         try:
+            if len(keys) != len(self._names):
+                raise self._wrong_names(keys)
             return self._text(keys)
         except UnicodeEncodeError as error:
             mend = "Give text that UTF-8 can hold."
             rule = "join keys must be whole Unicode text"
             raise InputError(complaint(f"view '{self._view}'", rule, error.object, mend)) from error
+        except TypeError as error:  # not even a mapping
+            raise self._wrong_names(keys) from error
 
     def _text(self, keys: Mapping[str, Any]) -> str:
         texts = [self._one(keys, name, text) for name, text in zip(self._names, self._texts, strict=True)]
@@ -116,13 +118,16 @@ class EntityEncoder:
 
     def _one(self, keys: Mapping[str, Any], name: str, text_of: tuple[Callable[[Any], str | None], str]) -> str:
         if name not in keys:
-            self._refuse_names(keys)
+            raise self._wrong_names(keys)
         text = text_of[0](keys[name])
         if text is None:
             mend = f"Give {text_of[1]}."
             raise InputError(complaint(f"view '{self._view}'", f"join key '{name}' must be {text_of[1]}", keys[name], mend))
         return text
 
-    def _refuse_names(self, keys: Mapping[str, Any]) -> None:
+    def _wrong_names(self, keys: object) -> InputError:
         mend = f"Give exactly these keys: {', '.join(self._names)}."
-        raise InputError(complaint(f"view '{self._view}'", "join keys must be those of its entities", list(keys), mend))
+        if not isinstance(keys, Mapping):
+            rule = "join keys must be a mapping from names to values"
+            return InputError(complaint(f"view '{self._view}'", rule, keys, mend))
+        return InputError(complaint(f"view '{self._view}'", "join keys must be those of its entities", list(keys), mend))

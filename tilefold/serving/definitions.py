@@ -5,7 +5,6 @@ The rule: a name means one thing; two different objects of one kind and name are
 
 import difflib
 import importlib
-import importlib.util
 import os
 import sys
 import traceback
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from tilefold.declaration.entity import Entity
 from tilefold.declaration.services import FeatureService
 from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
@@ -130,9 +130,22 @@ def _enter_view(definitions: Definitions, view: FeatureView) -> None:
 
 
 def _enter(known: dict[str, Any], kind: str, each: Any) -> None:
-    if known.setdefault(each.name, each) is not each and known[each.name] != each:
+    if not _same(known.setdefault(each.name, each), each):
         mend = "Rename one of them."
         raise DeclarationError(complaint(kind, "a name may stand for one object only", each.name, mend))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two objects are one declaration: a file may be imported under two names, `views` and `features.views`."""
+    if isinstance(one, FeatureView) and isinstance(other, FeatureView):
+        return one.version == other.version and _same(one.source, other.source)
+    if isinstance(one, FeatureService) and isinstance(other, FeatureService):
+        return _chosen(one) == _chosen(other)
+    return bool(one == other)
+
+
+def _chosen(service: FeatureService) -> list[tuple[str, tuple[str, ...]]]:
+    return [(each.view.version, each.names) for each in service.selections]
 
 
 def _objects(given: Given) -> Iterator[Any]:
@@ -142,41 +155,87 @@ def _objects(given: Given) -> Iterator[Any]:
         for module in _modules(given):
             yield from vars(module).values()
     else:
-        yield from given
+        yield from _listed(given)
+
+
+def _listed(given: object) -> Sequence[Any]:
+    """A list of declared objects, and nothing else in it: what is no declaration would be left out without a word."""
+    mend = "List declared objects, or name a module or a folder."
+    if not isinstance(given, Sequence):
+        raise DeclarationError(complaint("definitions", "they must be a list, a module or a folder", given, mend))
+    for each in given:
+        if not isinstance(each, FeatureService | FeatureView | Source | Entity):
+            raise DeclarationError(complaint("definitions", "a list holds declared objects alone", each, mend))
+    return given
 
 
 def _modules(given: str | Path) -> list[ModuleType]:
     folder = Path(given)
-    if folder.is_dir():
-        return [_load(path) for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    if str(given) and folder.is_dir():
+        return _folder_modules(folder)
     try:
         return [importlib.import_module(str(given))]
-    except ModuleNotFoundError as error:
+    except TilefoldError:
+        raise
+    except Exception as error:
+        if not isinstance(error, ModuleNotFoundError | ValueError) or not f"{given}.".startswith(f"{_missing(error)}."):
+            raise _failed(str(given), error) from error
         mend = "Name a folder of Python files or an importable module."
         raise FileError(complaint("definitions", "there must be such a folder or module", str(given), mend)) from error
 
 
-def _load(path: Path) -> ModuleType:
-    """Import a file under a name of its own, so that its source is found when its declarations are hashed."""
-    name = f"tilefold_definitions.{path.parent.name}.{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None, "a .py file has a loader"  # noqa: PT018 - one fact
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+def _missing(error: Exception) -> str:
+    """The module that could not be found; the empty name has no module."""
+    return error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+
+
+def _folder_modules(folder: Path) -> list[ModuleType]:
+    """Every file of a folder, as the modules of a package of its own, so that they may import each other."""
+    name = f"tilefold_definitions.{folder.resolve().name}"
+    for known in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[known]
+    package = ModuleType(name)
+    package.__path__ = [str(folder.absolute())]
+    sys.modules[name] = package
+    files = [path for path in sorted(folder.absolute().glob("*.py")) if path.name != "__init__.py"]
+    importlib.invalidate_caches()
+    with _importable(folder.resolve()):
+        return [_load(f"{name}.{path.stem}", path) for path in files]
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let files import their neighbours as `views` and `features.views` too, and leave no trace of it."""
+    places, known = [str(folder), str(folder.parent)], set(sys.modules)
+    sys.path.extend(places)
     try:
-        spec.loader.exec_module(module)
+        yield
+    finally:
+        for place in places:
+            sys.path.reverse()
+            sys.path.remove(place)
+            sys.path.reverse()
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).parent == folder and not name.startswith("tilefold_definitions."):
+                del sys.modules[name]
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    """Import a file, or take it where another one has imported it."""
+    try:
+        return importlib.import_module(name)
     except TilefoldError:
         raise
     except Exception as error:
-        raise _failed(path, error) from error
-    return module
+        raise _failed(str(path), error) from error
 
 
-def _failed(path: Path, error: Exception) -> DeclarationError:
+def _failed(path: str, error: Exception) -> DeclarationError:
     """What a file of declarations raised that is none of our errors, with the line of it that did."""
-    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == str(path)]
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == path]
     line = error.lineno if isinstance(error, SyntaxError) else steps[-1].lineno if steps else None
-    where = f"{path}, line {line}" if line else str(path)
+    where = f"{path}, line {line}" if line else path
     return DeclarationError(
         complaint("definitions", f"{where} must import", f"{type(error).__name__}: {error}", "Mend that line.")
     )

@@ -34,6 +34,7 @@ class EventDesk:
 
     def append(self, frame: Frame, replace: tuple[datetime, datetime] | None, now: datetime) -> Receipt:
         """Add events; with `replace`, in place of those from its first time to before its second."""
+        _check_frame(self._source, frame)
         if replace is None:
             result = self.log.append(frame, ingested_at=now, key_columns=self._key_columns)
         else:
@@ -63,7 +64,23 @@ class EventDesk:
         self._require_files()
         return source_days(self._source, self._root, options)
 
+    def missing_days(self, last: date, options: Mapping[str, str]) -> list[date]:
+        """The days up to `last` that were never imported, and the last imported one, which may have grown since."""
+        imported = self.log.snapshot().imported_days()
+        newest = max(imported, default=None)
+        return [day for day in self.file_days(options) if day <= last and (day not in imported or day == newest)]
+
     def _require_files(self) -> None:
         if self._source.batch_config is None:
             mend = "Append its events, or declare it with batch_config=FileConfig(...)."
             raise InputError(complaint(f"source '{self._source.name}'", "only a source with files is imported", None, mend))
+
+
+def _check_frame(source: Source, frame: object) -> None:
+    """Refuse what is neither a Polars frame nor a list of records."""
+    if isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        return
+    if not isinstance(frame, Sequence) or not all(isinstance(record, Mapping) for record in frame):
+        mend = "Use a Polars frame (pl.from_pandas(...) makes one), or a list of dicts."
+        rule = "events are a Polars frame or a list of records"
+        raise InputError(complaint(f"source '{source.name}'", rule, type(frame).__name__, mend))

@@ -15,6 +15,7 @@ from tilefold.stores.online_store import OnlineStore
 
 EMBEDDED = "embedded"
 DEFAULT_NAME = "tilefold"
+DEFAULT_PORT = 6379  # of the Redis protocol
 
 
 class Home:
@@ -25,10 +26,13 @@ class Home:
         self.name = name or DEFAULT_NAME
         self.storage_options = dict(storage_options)
         self.catalog = Catalog(f"{self.root}/catalog", self.storage_options)
-        self._bind(describe(online))
+        wanted = describe(online)
+        self._check_bound(self.catalog.get(_binding_key(self.name)) or wanted, wanted)
         self._server: EmbeddedServer | None = None if online else open_embedded(Path(self.root))
         try:
             self.online = OnlineStore.connect(online or self._embedded_url(), self.name)
+            # Bound once the store has answered: a mistyped URL binds nothing.
+            self._check_bound(self.catalog.put_if_absent(_binding_key(self.name), wanted), wanted)
         except BaseException:
             self._stop_server()
             raise
@@ -56,8 +60,7 @@ class Home:
         if self._server is not None:
             self._server.close()
 
-    def _bind(self, wanted: str) -> None:
-        bound = self.catalog.put_if_absent(_binding_key(self.name), wanted)
+    def _check_bound(self, bound: str, wanted: str) -> None:
         if bound != wanted:
             mend = f"Open it with that one, or move it: tilefold doctor --root {self.root} --bind-online {wanted}"
             thing, rule = f"workspace '{self.name}' in {self.root}", f"it is bound to the online store {bound}"
@@ -79,7 +82,9 @@ def describe(online: str | None) -> str:
         return EMBEDDED
     parts = urlsplit(online)
     host = parts.hostname or ""
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    if parts.scheme not in ("redis", "rediss"):
+        return f"{parts.scheme}://{host}{parts.path}"
+    return f"{parts.scheme}://{host}:{parts.port or DEFAULT_PORT}/{parts.path.strip('/') or 0}"
 
 
 def _binding_key(name: str) -> str:

@@ -18,6 +18,14 @@ def checked_time(name: str, time: object) -> datetime:
     return time
 
 
+def checked_span(name: str, span: object) -> tuple[datetime, datetime]:
+    """A pair of aware datetimes; raises InputError for anything else."""
+    if not isinstance(span, tuple | list) or len(span) != 2:  # noqa: PLR2004 - a start and an end
+        mend = "Use (start, end): from the first on, up to before the second."
+        raise InputError(complaint(f"parameter '{name}'", "it must be a pair of times", span, mend))
+    return checked_time(name, span[0]), checked_time(name, span[1])
+
+
 def checked_as_of(view: FeatureView, as_of: object, now_us: int) -> int:
     """A watermark in microseconds.
 

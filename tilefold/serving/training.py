@@ -18,6 +18,14 @@ from tilefold.stores.log_snapshot import LogSnapshot
 _ROW = "__row"
 
 
+def checked_spine(spine: object) -> pl.DataFrame:
+    """The spine in memory; raises InputError where it is no Polars frame."""
+    if not isinstance(spine, pl.DataFrame | pl.LazyFrame):
+        mend = "Use pl.DataFrame(...), or pl.from_pandas(...)."
+        raise InputError(complaint("spine", "it must be a Polars frame", type(spine).__name__, mend))
+    return spine.lazy().collect()
+
+
 def features_for_events(
     selections: Sequence[tuple[ViewContext, Sequence[int]]], spine: pl.DataFrame, timestamp: str
 ) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from datetime import date
 import polars as pl
 
 from tilefold.stores.delta_snapshot import Snapshot, fingerprint
-from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, EVENT_ID, ORIGIN, POSITION, SHARD, STREAMED
+from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, SHARD, STREAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,10 @@ class LogSnapshot:
         )
         facts = grouped.sort(DATE).iter_rows()
         return {day: DayFiles(rows, size, fingerprint(paths), *rest) for day, rows, size, paths, *rest in facts}
+
+    def imported_days(self) -> set[date]:
+        """The dates that hold rows imported from files."""
+        return set(self.pinned.files.filter(pl.col(ORIGIN) == IMPORTED)[DATE])
 
     def has_history(self) -> bool:
         """Whether the log holds any event."""
