@@ -70,9 +70,10 @@ def demo(
     context: typer.Context,
     days: Annotated[int | None, typer.Option(help="Take the last so many days alone; all 366, where not given.")] = None,
     import_only: Annotated[bool, typer.Option("--import-only", help="Bring in the flights, and stop there.")] = False,
+    without_dagster: Annotated[bool, typer.Option("--without-dagster", help="Compute in this process.")] = False,
 ) -> None:
     """Bring in a year of flights, compute their features and serve some."""
-    run_demo(context.obj, days, import_only=import_only)
+    run_demo(context.obj, days, import_only=import_only, dagster=not without_dagster)
 
 
 @app.command()

