@@ -4,21 +4,17 @@ The rule: bytes are read as they were written or refused by name, never misread.
 FORMAT_VERSION: it is on disk and in stores. All of a part is little endian, the header big endian (scripts compare stamps).
 
     header   version u8 | flags u8 | reserved u16 | crc32 u32 of all that follows | stamp: watermark i64, epoch i64
-    part     tiles u32 | base i64 | column first | column last | one column per stored component   (nothing where empty)
+    part     tiles u32 | one code u8 per number column | base i64 | number columns | variable columns  (nothing where empty)
 
+A code is the bytes per value: 0 all zero, 1 unsigned, 2, 4, 8 signed; floats 4 or 8 (IEEE 754). Columns follow `part_shape`.
 `first` and `last` are the cells of a tile's first and last event, counted in grains of the view: `first` from `base` on,
-`last` from `first` on. A window's edges lie on the grain, so this says as much as the events' own times. Columns:
+`last` from `first` on. A window's edges lie on the grain, so this says as much as the events' own times.
 
-    integers   code u8 (bytes per value: 0 all zero, 1 unsigned; 2, 4, 8 signed) | values
-    floats     code u8 (0 all zero, 4, 8) | values, IEEE 754
-    texts      lengths as integers | UTF-8 bytes
-    nullable   integers, 1 where null | the column, with zero or nothing where null
-    lists      lengths as integers | the column of all entries
+Parts of equal codes and as many tiles are read by one plan: one call of `struct` for all numbers.
 """
 
 import struct
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -26,20 +22,20 @@ import polars as pl
 
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
+from tilefold.engine.part_shape import LISTS, TIMES, ComponentShape, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
-from tilefold.functions import Component
-from tilefold.functions.plain import physical_dtype
 
 FORMAT_VERSION = 1
 EMPTY_FLAG = 1
 HEADER = struct.Struct(">BBHI")
 PART_START = HEADER.size + STAMP_SIZE_BYTES
-PART_HEAD = struct.Struct("<Iq")
-_INT_FORMATS = {2: "h", 4: "i", 8: "q"}
-_FLOAT_FORMATS = {4: "f", 8: "d"}
+TILES = struct.Struct("<I")
+BASE = struct.Struct("<q")
+PLANS_MAX = 4096  # kept per view; a plan is a few hundred bytes
+INT_FORMATS = {2: "h", 4: "i", 8: "q"}
+FLOAT_FORMATS = {4: "f", 8: "d"}
 
 Column: TypeAlias = Sequence[Any]
-Read: TypeAlias = Callable[[bytes, int, int], tuple[Column, int]]
 
 
 class Part(NamedTuple):
@@ -69,78 +65,15 @@ def seal_many(parts: Sequence[bytes], mark: Mark) -> list[bytes]:
     return [pack(FORMAT_VERSION, EMPTY_FLAG if not part else 0, 0, crc32(part, seed)) + stamp + part for part in parts]
 
 
-@lru_cache(maxsize=4096)
-def _unpacker(code: str, count: int) -> Callable[[bytes, int], tuple[Any, ...]]:
-    return struct.Struct(f"<{count}{code}").unpack_from
+class _Plan(NamedTuple):
+    """How to read the numbers of parts that have the same codes and as many tiles."""
 
-
-def read_integers(data: bytes, position: int, count: int) -> tuple[Column, int]:
-    """Integers and where they end; small ones stay as bytes, which are a sequence of integers too."""
-    width = data[position]
-    position += 1
-    if not width:
-        return bytes(count), position
-    end = position + width * count
-    if width == 1:
-        return data[position:end], end
-    return _unpacker(_INT_FORMATS[width], count)(data, position), end
-
-
-def read_floats(data: bytes, position: int, count: int) -> tuple[Column, int]:
-    """Floats and where they end."""
-    width = data[position]
-    position += 1
-    if not width:
-        return (0.0,) * count, position
-    return _unpacker(_FLOAT_FORMATS[width], count)(data, position), position + width * count
-
-
-def _read_texts(data: bytes, position: int, count: int) -> tuple[Column, int]:
-    lengths, position = read_integers(data, position, count)
-    texts = []
-    for length in lengths:
-        texts.append(data[position : position + length].decode())
-        position += length
-    return texts, position
-
-
-def _nullable(read: Read) -> Read:
-    def read_nullable(data: bytes, position: int, count: int) -> tuple[Column, int]:
-        if not data[position]:
-            return read(data, position + 1, count)
-        nulls, position = read_integers(data, position, count)
-        values, position = read(data, position, count)
-        return [None if null else value for null, value in zip(nulls, values, strict=True)], position
-
-    return read_nullable
-
-
-def _lists(read: Read) -> Read:
-    def read_lists(data: bytes, position: int, count: int) -> tuple[Column, int]:
-        lengths, position = read_integers(data, position, count)
-        entries, position = read(data, position, sum(lengths))
-        taken, start = [], 0
-        for length in lengths:
-            taken.append(entries[start : start + length])
-            start += length
-        return taken, position
-
-    return read_lists
-
-
-def _reader_of(component: Component) -> Read:
-    dtype = component.dtype
-    if isinstance(dtype, pl.List):
-        return _lists(_plain_reader(dtype.inner))
-    read = _plain_reader(dtype)
-    return _nullable(read) if component.nullable else read
-
-
-def _plain_reader(dtype: Any) -> Read:
-    physical = physical_dtype(dtype)
-    if physical == pl.String:
-        return _read_texts
-    return read_floats if physical.is_float() else read_integers
+    tiles: int
+    unpack: Callable[[bytes, int], tuple[Any, ...]]
+    zeros: list[Column]
+    picks: list[tuple[int, Any]]
+    masked: list[tuple[int, int]]
+    end: int
 
 
 class Codec:
@@ -148,7 +81,14 @@ class Codec:
 
     def __init__(self, layout: Layout) -> None:
         self._view = layout.view_name
-        self._readers = [_reader_of(component) for _, component in layout.components]
+        self._shapes = shapes(layout)
+        self._columns = TIMES + len(self._shapes)
+        self._masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
+        self._numbers = self._columns + len(self._masks)
+        self._variable = [(TIMES + n, shape) for n, shape in enumerate(self._shapes) if shape.variable]
+        self._codes_start = PART_START + TILES.size
+        self._base_start = self._codes_start + self._numbers
+        self._plans: dict[bytes, _Plan] = {}
 
     def decode(self, data: bytes) -> Part:
         """The tiles in a key's `b` field.
@@ -162,7 +102,7 @@ class Codec:
         """
         mark, empty = self._check_header(data)
         if empty:
-            return Part(mark, 0, 0, (), (), [()] * len(self._readers))
+            return Part(mark, 0, 0, (), (), [()] * len(self._shapes))
         try:
             return self._decode_part(data, mark)
         except (struct.error, KeyError, IndexError, UnicodeDecodeError, ValueError) as error:
@@ -184,18 +124,87 @@ class Codec:
         return Mark.from_bytes(data[HEADER.size : PART_START]), empty
 
     def _decode_part(self, data: bytes, mark: Mark) -> Part:
-        tiles, base = PART_HEAD.unpack_from(data, PART_START)
-        first, position = read_integers(data, PART_START + PART_HEAD.size, tiles)
-        spans, position = read_integers(data, position, tiles)
-        columns = []
-        for read in self._readers:
-            column, position = read(data, position, tiles)
-            columns.append(column)
+        head = data[PART_START : self._base_start]
+        plan = self._plans.get(head) or self._new_plan(head)
+        flat = plan.unpack(data, self._base_start)
+        numbers = plan.zeros.copy()
+        for number, pick in plan.picks:
+            numbers[number] = flat[pick]
+        position = plan.end
+        for number, shape in self._variable:
+            numbers[number], position = _read_variable(shape, data, position, numbers[number])
         if position != len(data):
             raise self._corrupt(f"its columns end at byte {position}", len(data))
-        last = first if spans == bytes(tiles) else [one + span for one, span in zip(first, spans, strict=True)]
-        return Part(mark, tiles, base, first, last, columns)
+        for mask, number in plan.masked:
+            pairs = zip(numbers[mask], numbers[number], strict=True)
+            numbers[number] = [None if null else value for null, value in pairs]
+        first, spans = numbers[0], numbers[1]
+        last = first if spans == bytes(plan.tiles) else [one + span for one, span in zip(first, spans, strict=True)]
+        return Part(mark, plan.tiles, flat[0], first, last, numbers[TIMES : self._columns])
+
+    def _new_plan(self, head: bytes) -> _Plan:
+        (tiles,), codes = TILES.unpack_from(head), head[TILES.size :]
+        text, place = "<q", 1
+        zeros: list[Column] = []
+        picks: list[tuple[int, Any]] = []
+        for number, code in enumerate(codes):
+            is_float = self._is_float(number)
+            zeros.append((0.0,) * tiles if is_float else bytes(tiles))
+            if code == 1 and not is_float:
+                text += f"{tiles}s"
+                picks.append((number, place))
+                place += 1
+            elif code:
+                text += f"{tiles}{(FLOAT_FORMATS if is_float else INT_FORMATS)[code]}"
+                picks.append((number, slice(place, place + tiles)))
+                place += tiles
+        numbers = struct.Struct(text)
+        masked = [(mask, number) for mask, number in self._masks if codes[mask]]
+        plan = _Plan(tiles, numbers.unpack_from, zeros, picks, masked, self._base_start + numbers.size)
+        if len(self._plans) >= PLANS_MAX:
+            self._plans.clear()
+        self._plans[head] = plan
+        return plan
+
+    def _is_float(self, number: int) -> bool:
+        return TIMES <= number < self._columns and self._shapes[number - TIMES].is_float
 
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:
         mend = "Materialize the view again with `--full`: every key is then written anew."
         return CorruptBlobError(complaint(f"view '{self._view}', batch part of a key", rule, value, mend))
+
+
+def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
+    """A column of texts or lists of these lengths, and where it ends."""
+    if shape.variable != LISTS:
+        return _read_texts(data, position, lengths)
+    entries, position = _read_entries(shape.inner, data, position, sum(lengths))
+    taken, start = [], 0
+    for length in lengths:
+        taken.append(entries[start : start + length])
+        start += length
+    return taken, position
+
+
+def _read_entries(dtype: pl.DataType, data: bytes, position: int, count: int) -> tuple[Column, int]:
+    """The entries of lists: a code and numbers; for texts their lengths, then their bytes."""
+    numbers, position = _read_numbers(FLOAT_FORMATS if dtype.is_float() else INT_FORMATS, data, position, count)
+    return _read_texts(data, position, numbers) if dtype == pl.String else (numbers, position)
+
+
+def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: int) -> tuple[Column, int]:
+    width = data[position]
+    start, end = position + 1, position + 1 + width * count
+    if not width:
+        return ((0.0,) * count if formats is FLOAT_FORMATS else bytes(count)), end
+    if width == 1 and formats is INT_FORMATS:
+        return data[start:end], end
+    return struct.unpack_from(f"<{count}{formats[width]}", data, start), end
+
+
+def _read_texts(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
+    texts = []
+    for length in lengths:
+        texts.append(data[position : position + length].decode())
+        position += length
+    return texts, position

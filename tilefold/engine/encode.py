@@ -1,7 +1,8 @@
 """The bytes of the batch parts of many keys at once, in NumPy; `codec` reads them one by one.
 
-The rule: a key's bytes depend on its own tiles alone, so an unchanged key has unchanged bytes whatever its neighbours do.
-Every column says first how many bytes it takes of each key's part (`sizes`); then all are placed and filled.
+The rule: a key's bytes depend on its own tiles alone, so an unchanged key has unchanged bytes whatever its neighbours do. What
+stands where is said in `codec` and `part_shape`. Every chunk says first how many bytes it takes of each key's part (`sizes`);
+then all are placed and filled.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,6 @@ import numpy.typing as npt
 import polars as pl
 from pyarrow import LargeBinaryArray, large_binary, py_buffer  # type: ignore[attr-defined] # untyped
 
-from tilefold.engine.codec import PART_HEAD
 from tilefold.functions.plain import physical_dtype
 
 Ints = npt.NDArray[np.int64]
@@ -62,18 +62,17 @@ def _scatter(out: Bytes, places: Ints, values: npt.NDArray[Any]) -> None:
 
 
 class _Numbers:
-    """A column of numbers behind one code byte."""
+    """A column of numbers; each key has a width of its own, 0 where all its values are zero."""
 
     def __init__(self, values: npt.NDArray[Any], runs: _Runs, widths: Ints) -> None:
-        self._values, self._runs, self._widths = values, runs, widths
-        self.sizes: Ints = 1 + widths * runs.counts
+        self._values, self._runs, self.widths = values, runs, widths
+        self.sizes: Ints = widths * runs.counts
 
     def fill(self, out: Bytes, places: Ints) -> None:
-        out[places] = self._widths
         for width in _INT_TYPES:
-            keys = self._widths == width
+            keys = self.widths == width
             if keys.any():
-                self._fill_width(out, places + 1, width, keys)
+                self._fill_width(out, places, width, keys)
 
     def _fill_width(self, out: Bytes, places: Ints, width: int, keys: npt.NDArray[np.bool_]) -> None:
         values, within, counts = self._values, self._runs.within, self._runs.counts
@@ -84,14 +83,16 @@ class _Numbers:
         _scatter(out, np.repeat(places, counts) + within * width, values.astype(dtype, copy=False))
 
 
-class _Zeros:
-    """A column of nothing but zeros: one code byte, zero."""
+class _Codes:
+    """The widths of some columns, a byte each."""
 
-    def __init__(self, keys: int) -> None:
-        self.sizes: Ints = np.ones(keys, np.int64)
+    def __init__(self, columns: Sequence[_Numbers]) -> None:
+        self._columns = columns
+        self.sizes: Ints = np.full(len(columns[0].widths), len(columns), np.int64)
 
     def fill(self, out: Bytes, places: Ints) -> None:
-        """Nothing: the buffer starts with zeros."""
+        for number, column in enumerate(self._columns):
+            out[places + number] = column.widths
 
 
 class _Raw:
@@ -105,22 +106,21 @@ class _Raw:
         out[np.repeat(places, self.sizes) + _Runs(self.sizes).within] = self._data
 
 
-class _Head:
-    """The number of tiles and the base of each part."""
+class _PerKey:
+    """One number of a fixed type per key."""
 
-    def __init__(self, counts: Ints, base: Ints) -> None:
-        self._counts, self._base = counts, base
-        self.sizes: Ints = np.full(len(counts), PART_HEAD.size, np.int64)
+    def __init__(self, values: npt.NDArray[Any]) -> None:
+        self._values = values
+        self.sizes: Ints = np.full(len(values), values.dtype.itemsize, np.int64)
 
     def fill(self, out: Bytes, places: Ints) -> None:
-        _scatter(out, places, self._counts.astype("<u4"))
-        _scatter(out, places + 4, self._base.astype("<i8"))
+        _scatter(out, places, self._values)
 
 
-def _integers(values: Ints, runs: _Runs) -> Chunk:
+def _integers(values: Ints, runs: _Runs) -> _Numbers:
     smallest, largest = (int(values.min()), int(values.max())) if len(values) else (0, 0)
     if smallest == largest == 0:
-        return _Zeros(len(runs.counts))
+        return _Numbers(values, runs, np.zeros(len(runs.counts), np.int64))
     high = runs.reduce(np.maximum, values)
     low = runs.reduce(np.minimum, values) if smallest < 0 else np.minimum(high, 0)
     widths = np.where((low == 0) & (high == 0), 0, 1)
@@ -130,7 +130,7 @@ def _integers(values: Ints, runs: _Runs) -> Chunk:
     return _Numbers(values, runs, widths)
 
 
-def _floats(values: npt.NDArray[Any], runs: _Runs) -> Chunk:
+def _floats(values: npt.NDArray[Any], runs: _Runs) -> _Numbers:
     width = values.dtype.itemsize
     bits = values.view(np.int32 if width == 4 else np.int64)  # noqa: PLR2004 - bytes of a Float32
     if bits.all():
@@ -138,50 +138,41 @@ def _floats(values: npt.NDArray[Any], runs: _Runs) -> Chunk:
     return _Numbers(values, runs, np.where(runs.reduce(np.bitwise_or, bits) != 0, width, 0))
 
 
-def _texts(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
-    lengths = column.str.len_bytes().cast(pl.Int64).to_numpy()
-    yield _integers(lengths, runs)
+def _text_bytes(column: pl.Series, runs: _Runs, lengths: Ints) -> _Raw:
     data = np.frombuffer(b"".join(column.cast(pl.Binary).to_list()), np.uint8)
-    yield _Raw(data, runs.reduce(np.add, lengths))
+    return _Raw(data, runs.reduce(np.add, lengths))
 
 
-def _plain(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
-    """The chunks of a column without nulls."""
+def _numbers_of(column: pl.Series, runs: _Runs) -> _Numbers:
+    """The number column of values without nulls: the values, or how long texts and lists are."""
+    if isinstance(column.dtype, pl.List):
+        return _integers(column.list.len().cast(pl.Int64).to_numpy(), runs)
     physical = physical_dtype(column.dtype)
     if physical == pl.String:
-        yield from _texts(column, runs)
-    elif physical.is_float():
-        yield _floats(column.to_numpy(), runs)
-    else:
-        yield _integers(column.cast(physical).cast(pl.Int64).to_numpy(), runs)
+        return _integers(column.str.len_bytes().cast(pl.Int64).to_numpy(), runs)
+    if physical.is_float():
+        return _floats(column.to_numpy(), runs)
+    return _integers(column.cast(physical).cast(pl.Int64).to_numpy(), runs)
 
 
-def _zero(dtype: pl.DataType) -> Any:
-    return "" if dtype == pl.String else pl.Series([0]).cast(dtype)[0]
+def _variable_of(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
+    """What follows the numbers: the bytes of texts, the entries of lists."""
+    if column.dtype == pl.String:
+        yield _text_bytes(column, runs, column.str.len_bytes().cast(pl.Int64).to_numpy())
+    elif isinstance(column.dtype, pl.List):
+        lengths = column.list.len().cast(pl.Int64).to_numpy()
+        entries = column.explode(empty_as_null=False, keep_nulls=False)
+        inner = _Runs(runs.reduce(np.add, lengths))
+        numbers = _numbers_of(entries, inner)
+        yield _Codes([numbers])
+        yield numbers
+        yield from _variable_of(entries, inner)
 
 
-def _nullable(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
+def _without_nulls(column: pl.Series) -> pl.Series:
     if not column.null_count():
-        yield _Zeros(len(runs.counts))
-        yield from _plain(column, runs)
-        return
-    yield _integers(column.is_null().cast(pl.Int64).to_numpy(), runs)
-    yield from _plain(column.fill_null(_zero(column.dtype)), runs)
-
-
-def _lists(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
-    lengths = column.list.len().cast(pl.Int64).to_numpy()
-    yield _integers(lengths, runs)
-    entries = _Runs(runs.reduce(np.add, lengths))
-    yield from _plain(column.explode(empty_as_null=False, keep_nulls=False), entries)
-
-
-def _chunks(columns: Sequence[tuple[pl.Series, bool]], runs: _Runs) -> Iterator[Chunk]:
-    for column, nullable in columns:
-        if isinstance(column.dtype, pl.List):
-            yield from _lists(column, runs)
-        else:
-            yield from _nullable(column, runs) if nullable else _plain(column, runs)
+        return column
+    return column.fill_null("" if column.dtype == pl.String else pl.Series([0]).cast(column.dtype)[0])
 
 
 def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, bool]], counts: Ints) -> pl.Series:
@@ -203,8 +194,16 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, boo
     """
     runs = _Runs(counts)
     base = first[runs.starts]
-    times: list[Chunk] = [_integers(first - np.repeat(base, counts), runs), _integers(last - first, runs)]
-    chunks: list[Chunk] = [_Head(counts, base), *times, *_chunks(columns, runs)]
+    full = [_without_nulls(column) for column, _ in columns]
+    numbers = [_integers(first - np.repeat(base, counts), runs), _integers(last - first, runs)]
+    numbers += [_numbers_of(column, runs) for column in full]
+    numbers += [_integers(column.is_null().cast(pl.Int64).to_numpy(), runs) for column, nullable in columns if nullable]
+    variable = [chunk for column in full for chunk in _variable_of(column, runs)]
+    return _placed([_PerKey(counts.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
+
+
+def _placed(chunks: Sequence[Chunk]) -> pl.Series:
+    """Chunks one after the other in each key's part."""
     sizes = np.sum([chunk.sizes for chunk in chunks], axis=0, dtype=np.int64)
     ends = np.cumsum(sizes)
     out: Bytes = np.zeros(int(ends[-1]) if len(ends) else 0, np.uint8)

@@ -98,18 +98,27 @@ class Folder:
         """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""
         if part is None or not part.tiles:
             return [([0] * len(nest.windows), 0) for nest in self._nests], []
-        first, last, base = part.first, part.last, part.base
+        first, base = part.first, part.base
         spans: list[tuple[list[int], int]] = []
         inexact: list[int] = []
-        for nest, (starts, end) in enumerate(self._edges_at(watermark_us)):
+        for nest, (starts, end) in zip(self._nests, self._edges_at(watermark_us), strict=True):
             high = bisect_left(first, end - base)
             lows = [bisect_left(first, start - base) for start in starts]
-            cut_high = high > 0 and last[high - 1] >= end - base
-            for number, low in enumerate(lows):
-                if (low and last[low - 1] >= starts[number] - base) or (cut_high and low < high):
-                    inexact.append(self._numbers[self._nests[nest].windows[number]])
-            spans.append((lows, high - cut_high))
+            if part.last is not first:  # some tile spans several cells, and may be cut
+                high -= self._cut(nest, part, starts, end, lows, high, inexact)
+            spans.append((lows, high))
         return spans, inexact
+
+    def _cut(
+        self, nest: _Nest, part: Part, starts: list[int], end: int, lows: list[int], high: int, inexact: list[int]
+    ) -> bool:
+        """Note the windows that cut a tile; whether the common end does."""
+        last, base = part.last, part.base
+        at_end = high > 0 and last[high - 1] >= end - base
+        for window, start, low in zip(nest.windows, starts, lows, strict=True):
+            if (low and last[low - 1] >= start - base) or (at_end and low < high):
+                inexact.append(self._numbers[window])
+        return at_end
 
 
 def _compile(layout: Layout, nests: list[_Nest], calls: list[_Call], finishes: list[_Finish]) -> dict[tuple[int, Window], int]:

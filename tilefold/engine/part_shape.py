@@ -1,0 +1,61 @@
+"""Which columns a part in the online store has: the one place that `encode` and `codec` both follow.
+
+The rule: every component has one column of numbers, a value per tile: its values, or how long its texts and lists are. What
+has no fixed size (texts, entries of lists) comes after all numbers. Nulls are marked in columns of their own, at the end.
+
+    numbers    first | span | one per component | one per nullable component: 1 where null, 0 elsewhere
+    variable   for each component of texts: the bytes; of lists: the entries, as a column of their own
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tilefold.engine.layout import Layout
+from tilefold.functions import Component
+from tilefold.functions.plain import physical_dtype
+
+TIMES = 2
+"""The columns before those of components: first and span."""
+TEXTS, LISTS = "texts", "lists"
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentShape:
+    """How one component is stored.
+
+    Attributes
+    ----------
+    is_float
+        Whether its numbers are floats.
+    mask
+        The number column that marks its nulls; None where it has none.
+    variable
+        What follows the numbers: texts, lists or nothing.
+    inner
+        The physical type of the entries of lists, or else of the values.
+    """
+
+    is_float: bool
+    mask: int | None
+    variable: str | None
+    inner: pl.DataType
+
+
+def shapes(layout: Layout) -> list[ComponentShape]:
+    """How each stored component of a layout is stored, in order."""
+    components = [component for _, component in layout.components]
+    nullable = [number for number, component in enumerate(components) if component.nullable]
+    masks = {number: TIMES + len(components) + place for place, number in enumerate(nullable)}
+    return [_shape(component, masks.get(number)) for number, component in enumerate(components)]
+
+
+def _shape(component: Component, mask: int | None) -> ComponentShape:
+    dtype: Any = component.dtype
+    if isinstance(dtype, pl.List):
+        inner: Any = dtype.inner
+        return ComponentShape(is_float=False, mask=mask, variable=LISTS, inner=physical_dtype(inner))
+    physical = physical_dtype(dtype)
+    is_text = physical == pl.String
+    return ComponentShape(is_float=physical.is_float(), mask=mask, variable=TEXTS if is_text else None, inner=physical)
