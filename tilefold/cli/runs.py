@@ -37,7 +37,7 @@ def run_module(project: Project, session: Session, module: str, arguments: Seque
     DagsterRunError
         If it fails; the message holds the last of its log.
     """
-    log = project.home / "logs" / f"{module.rpartition('.')[2]}.log"
+    log = project.home / "output" / f"{module.rpartition('.')[2]}.log"
     log.unlink(missing_ok=True)
     child = Child.start(module, project.command(module, *arguments), project.folder, log, project.environment(session))
     try:

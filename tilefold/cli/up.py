@@ -47,7 +47,7 @@ def run_up(session: Session, host: str, port: int) -> int:
 
 
 def _start(project: Project, session: Session, host: str, port: int) -> list[Child]:
-    env, logs = project.environment(session), project.home / "logs"
+    env, logs = project.environment(session), project.home / "output"
     commands = {
         "webserver": project.command("dagster_webserver", "-h", host, "-p", str(port), "-w", WORKSPACE_FILE),
         "daemon": project.command("dagster._daemon", "run", "-w", WORKSPACE_FILE),

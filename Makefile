@@ -1,0 +1,63 @@
+# The commands of this project. They need git, make and Python 3.11 or newer; everything else goes into this folder:
+# .uv (the installer, at one version) and .venv (what uv.lock names).
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test test-system lint bench clean
+
+UV_VERSION := 0.13.9
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$python" -c '$(FITS)' 2>/dev/null && command -v "$$python" && break; done)
+
+BIN := .venv/bin
+UV := .uv/bin/uv
+INSTALLED := .venv/.installed
+# Bytecode halves the time in which Dagster starts; no other Python than the one found here is fetched or used.
+export UV_COMPILE_BYTECODE := 1
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := .venv
+unexport VIRTUAL_ENV
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## install what uv.lock names into .venv
+
+demo: $(INSTALLED) ## a year of real flights, from events to features served
+	@$(BIN)/tilefold demo
+
+up: $(INSTALLED) ## the Dagster UI with everything behind it, until Ctrl-C
+	@$(BIN)/tilefold demo --import-only
+	@exec $(BIN)/tilefold up
+
+test: $(INSTALLED) ## the tests that need nothing installed
+	$(BIN)/pytest -m "not system"
+
+test-system: $(INSTALLED) ## the tests that need chromium and a foreign Redis (.ci/run installs them)
+	$(BIN)/pytest -m system
+
+lint: $(INSTALLED) ## linters, import rules, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(INSTALLED) ## the benchmarks, each beside its yardstick
+	@for each in tiles compaction sync read backfill; do $(BIN)/python -m benchmarks.$$each || exit 1; done
+
+clean: ## remove what was installed; data stays
+	rm -rf .uv .venv build
+
+$(INSTALLED): pyproject.toml uv.lock $(UV)
+	$(UV) sync --frozen --python "$(PYTHON)"
+	@touch $@
+
+$(UV):
+	@test -n "$(PYTHON)" || { \
+		echo "Python 3.11 or newer is needed (up to 3.14); found: $$(python3 --version 2>&1 || true)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		version=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "This Python lacks venv. Install it, on Debian and Ubuntu: apt install python$$version-venv" >&2; exit 1; }
+	"$(PYTHON)" -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
