@@ -4,7 +4,7 @@ The rule: a body takes its partitions from the context, makes one call of the wo
 computes is in the library.
 """
 
-from assets.factory import build_assets
+from assets.factory import build_assets, build_checks
 from assets.spans import Partitioning
 
-__all__ = ["Partitioning", "build_assets"]
+__all__ = ["Partitioning", "build_assets", "build_checks"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from assets.checks import view_checks
 from assets.compacted import compacted_asset
 from assets.event_log import event_log_asset
 from assets.online import online_asset
@@ -20,6 +21,11 @@ def build_assets(definitions: Definitions, partitioning: Partitioning, policy: d
     """The assets of all sources and views, in the order of their declarations."""
     logs = [event_log_asset(source, partitioning, policy) for source in definitions.sources.values()]
     return logs + [asset for view in definitions.views.values() for asset in _of_view(view, partitioning, policy)]
+
+
+def build_checks(definitions: Definitions, partitioning: Partitioning) -> list[dg.AssetChecksDefinition]:
+    """The checks of all views."""
+    return [check for view in definitions.views.values() for check in view_checks(view, partitioning)]
 
 
 def _of_view(view: FeatureView, partitioning: Partitioning, policy: dg.BackfillPolicy) -> Iterator[dg.AssetsDefinition]:

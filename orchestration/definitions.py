@@ -7,7 +7,7 @@ import warnings
 
 import dagster as dg
 
-from assets import build_assets
+from assets import build_assets, build_checks
 from orchestration.jobs import due_together
 from orchestration.partitions import SINGLE_RUN, partitioning_of
 from orchestration.schedules import schedule_of
@@ -25,9 +25,11 @@ def build_definitions(declared: Definitions, workspace: WorkspaceResource) -> dg
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         assets = build_assets(declared, partitioning, SINGLE_RUN)
+        checks = build_checks(declared, partitioning)
     schedules = [schedule_of(due) for due in due_together(declared, partitioning)]
     return dg.Definitions(
         assets=assets,
+        asset_checks=checks,
         schedules=schedules,
         resources={"workspace": workspace, "features": FeatureReader(workspace=workspace)},
         executor=dg.in_process_executor,

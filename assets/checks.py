@@ -1,0 +1,176 @@
+"""Checks of what the assets hold.
+
+The rule: a check that would let a wrong value be served blocks: nothing downstream runs if it fails. In a range every
+partition gets a result of its own, and the run one that sums them up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from assets.compacted import compacted_key
+from assets.online import online_key
+from assets.spans import Partitioning, days, watermarks
+from assets.tiles import tiles_key
+from resources import FeatureReader, WorkspaceResource
+from tilefold.declaration.views import FeatureView
+from tilefold.engine.time import to_datetime, to_us
+from tilefold.serving.audit_counts import CountAudit, audit_compactions, audit_tiles
+from tilefold.serving.audit_online import audit_sample, audit_stamps
+
+STAMPS = 1_000
+SAMPLE_KEYS = 20
+SHOWN = 10  # wrong values in metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found of one partition, or of all of a run."""
+
+    passed: bool
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def view_checks(view: FeatureView, partitioning: Partitioning) -> list[dg.AssetChecksDefinition]:
+    """The checks of a view's assets."""
+    checks = [_tiles_hold_all_events(view, partitioning), _compacted_holds_all_events(view, partitioning)]
+    if view.online:
+        checks += [_stamps_not_ahead(view), _sample_equals_reference(view), _watermark_is_fresh(view)]
+    return checks
+
+
+def _tiles_hold_all_events(view: FeatureView, partitioning: Partitioning) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=tiles_key(view.name),
+        name="events_conserved",
+        blocking=True,
+        partitions_def=partitioning.daily,
+        description="A day's tiles hold as many events as the view's transformation gives of the event log.",
+    )
+    def events_conserved(context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource) -> dg.AssetCheckResult:
+        keys = days(context, partitioning.daily)
+        audits = audit_tiles(workspace.workspace.context(view.name), list(keys.values()))
+        return conclude(context, {key: counted(audits[day], "the event log") for key, day in keys.items()})
+
+    return events_conserved
+
+
+def _compacted_holds_all_events(view: FeatureView, partitioning: Partitioning) -> dg.AssetChecksDefinition:
+    partitions = partitioning.of_watermarks(view.name)
+
+    @dg.asset_check(
+        asset=compacted_key(view.name),
+        name="events_conserved",
+        blocking=True,
+        partitions_def=partitions,
+        description="A compaction holds as many events as the tiles within reach of its watermark.",
+    )
+    def events_conserved(context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource) -> dg.AssetCheckResult:
+        keys = {key: to_us(as_of) for key, as_of in watermarks(context, partitions, view).items()}
+        audits = audit_compactions(workspace.workspace.context(view.name), list(keys.values())) if keys else {}
+        verdicts = {key: counted(audits[as_of], "the tiles") for key, as_of in keys.items()}
+        nothing = Verdict(passed=True, text="No watermark of the view lies here.")
+        return conclude(context, {key: verdicts.get(key, nothing) for key in context.partition_keys})
+
+    return events_conserved
+
+
+def _stamps_not_ahead(view: FeatureView) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=online_key(view.name),
+        name="stamps_not_ahead",
+        description="No key's part is newer than the committed sync and those that have begun.",
+    )
+    def stamps_not_ahead(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+        ws = workspace.workspace
+        audit = audit_stamps(ws.context(view.name), ws.online_store, STAMPS)
+        text = f"{len(audit.ahead)} of {audit.keys} keys looked at are ahead of the mark."
+        return result(Verdict(not audit.ahead, text, {"keys": audit.keys, "ahead": list(audit.ahead[:SHOWN])}))
+
+    return stamps_not_ahead
+
+
+def _sample_equals_reference(view: FeatureView) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=online_key(view.name),
+        name="sample_equals_reference",
+        description="What a sample of keys is served equals what plain Python makes of their raw events.",
+    )
+    def sample_equals_reference(workspace: WorkspaceResource, features: FeatureReader) -> dg.AssetCheckResult:
+        ws = workspace.workspace
+        mark = ws.online_store.mark(view.name, view.version)
+        seed = mark.epoch if mark else 0
+        read = partial(features.get_features_batch, view.name)
+        audit = audit_sample(ws.context(view.name), ws.online_store, read, SAMPLE_KEYS, seed)
+        facts = {"keys": audit.keys, "values": audit.values, "seed": seed, "wrong": list(audit.wrong[:SHOWN])}
+        if not audit.current:
+            return result(
+                Verdict(
+                    passed=True, text="Not compared: nothing is served, or the event log has changed since.", metadata=facts
+                )
+            )
+        return result(Verdict(not audit.wrong, f"{len(audit.wrong)} of {audit.values} values are wrong.", facts))
+
+    return sample_equals_reference
+
+
+def _watermark_is_fresh(view: FeatureView) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=online_key(view.name),
+        name="watermark_is_fresh",
+        description="What is served is not older than it is valid for: two steps of the schedule and the data delay.",
+    )
+    def watermark_is_fresh(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+        ws = workspace.workspace
+        mark = ws.online_store.mark(view.name, view.version)
+        if mark is None:
+            return result(Verdict(passed=False, text="Nothing is served yet."), dg.AssetCheckSeverity.WARN)
+        age_us = to_us(ws.now()) - mark.watermark_us
+        served = to_datetime(mark.watermark_us).isoformat()
+        fresh = age_us <= view.valid_for_us
+        text = f"Served as of {served}; reads are {'exact' if fresh else 'STALE: materialize the newest partition'}."
+        return result(Verdict(fresh, text, {"age_hours": round(age_us / 3.6e9, 2)}), dg.AssetCheckSeverity.WARN)
+
+    return watermark_is_fresh
+
+
+def counted(audit: CountAudit, against: str) -> Verdict:
+    """What a comparison of counts says."""
+    facts = {"expected": audit.expected, "found": audit.found, "compared": audit.current}
+    if not audit.current:
+        return Verdict(passed=True, text="Not compared: the event log has changed since.", metadata=facts)
+    return Verdict(audit.passed, f"{audit.found} events, {audit.expected} in {against}.", facts)
+
+
+def conclude(context: dg.AssetCheckExecutionContext, verdicts: Mapping[str, Verdict]) -> dg.AssetCheckResult:
+    """Report each partition of a range by itself, and hand out what they come to."""
+    if len(verdicts) == 1:
+        return result(next(iter(verdicts.values())))
+    for key, verdict in verdicts.items():
+        _report(context, key, verdict)
+    failed = [key for key, verdict in verdicts.items() if not verdict.passed]
+    text = f"{len(failed)} of {len(verdicts)} partitions fail{': ' + ', '.join(failed[:SHOWN]) if failed else ''}."
+    return result(Verdict(not failed, text, {"partitions": len(verdicts), "failed": len(failed)}))
+
+
+def _report(context: dg.AssetCheckExecutionContext, key: str, verdict: Verdict) -> None:
+    (check_key,) = context.selected_asset_check_keys
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=check_key.asset_key,
+        check_name=check_key.name,
+        passed=verdict.passed,
+        metadata=verdict.metadata,
+        description=verdict.text,
+        blocking=True,
+        partition=key,
+    )
+    context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type] # it takes them; its annotation lags
+
+
+def result(verdict: Verdict, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR) -> dg.AssetCheckResult:
+    """A verdict as Dagster takes it."""
+    return dg.AssetCheckResult(passed=verdict.passed, severity=severity, description=verdict.text, metadata=verdict.metadata)
