@@ -10,11 +10,12 @@ A code is the bytes per value: 0 all zero, 1 unsigned, 2, 4, 8 signed; floats 4 
 `first` and `last` are the cells of a tile's first and last event, counted in grains of the view: `first` from `base` on,
 `last` from `first` on. A window's edges lie on the grain, so this says as much as the events' own times.
 
-Parts of equal codes and as many tiles are read by one plan: one call of `struct` for all numbers.
+Parts of equal codes and as many tiles are read by one plan. Running totals (`Partial.running`) stay bytes: a read looks up one
+number per window in them, so that its cost does not grow with the number of tiles.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -32,7 +33,7 @@ PART_START = HEADER.size + STAMP_SIZE_BYTES
 TILES = struct.Struct("<I")
 BASE = struct.Struct("<q")
 PLANS_MAX = 4096  # kept per view; a plan is a few hundred bytes
-INT_FORMATS = {2: "h", 4: "i", 8: "q"}
+INT_FORMATS = {1: "B", 2: "h", 4: "i", 8: "q"}
 FLOAT_FORMATS = {4: "f", 8: "d"}
 
 Column: TypeAlias = Sequence[Any]
@@ -69,9 +70,9 @@ class _Plan(NamedTuple):
     """How to read the numbers of parts that have the same codes and as many tiles."""
 
     tiles: int
-    unpack: Callable[[bytes, int], tuple[Any, ...]]
     zeros: list[Column]
-    picks: list[tuple[int, Any]]
+    picks: list[tuple[int, int, int, Any]]
+    raw: list[int]
     masked: list[tuple[int, int]]
     end: int
 
@@ -88,6 +89,7 @@ class Codec:
         self._variable = [(TIMES + n, shape) for n, shape in enumerate(self._shapes) if shape.variable]
         self._codes_start = PART_START + TILES.size
         self._base_start = self._codes_start + self._numbers
+        self._raw = {TIMES + n for n, shape in enumerate(self._shapes) if shape.running is None}
         self._plans: dict[bytes, _Plan] = {}
 
     def decode(self, data: bytes) -> Part:
@@ -126,10 +128,13 @@ class Codec:
     def _decode_part(self, data: bytes, mark: Mark) -> Part:
         head = data[PART_START : self._base_start]
         plan = self._plans.get(head) or self._new_plan(head)
-        flat = plan.unpack(data, self._base_start)
-        numbers = plan.zeros.copy()
-        for number, pick in plan.picks:
-            numbers[number] = flat[pick]
+        if len(data) < plan.end:
+            raise self._corrupt(f"its numbers end at byte {plan.end}", len(data))
+        numbers, view = plan.zeros.copy(), memoryview(data)
+        for number, start, end, code in plan.picks:
+            numbers[number] = view[start:end].cast(code)
+        for number in plan.raw:
+            numbers[number] = numbers[number].tolist()  # type: ignore[attr-defined] # a memoryview
         position = plan.end
         for number, shape in self._variable:
             numbers[number], position = _read_variable(shape, data, position, numbers[number])
@@ -140,27 +145,23 @@ class Codec:
             numbers[number] = [None if null else value for null, value in pairs]
         first, spans = numbers[0], numbers[1]
         last = first if spans == bytes(plan.tiles) else [one + span for one, span in zip(first, spans, strict=True)]
-        return Part(mark, plan.tiles, flat[0], first, last, numbers[TIMES : self._columns])
+        (base,) = BASE.unpack_from(data, self._base_start)
+        return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns])
 
     def _new_plan(self, head: bytes) -> _Plan:
         (tiles,), codes = TILES.unpack_from(head), head[TILES.size :]
-        text, place = "<q", 1
+        place = self._base_start + BASE.size
         zeros: list[Column] = []
-        picks: list[tuple[int, Any]] = []
+        picks: list[tuple[int, int, int, Any]] = []
         for number, code in enumerate(codes):
-            is_float = self._is_float(number)
-            zeros.append((0.0,) * tiles if is_float else bytes(tiles))
-            if code == 1 and not is_float:
-                text += f"{tiles}s"
-                picks.append((number, place))
-                place += 1
-            elif code:
-                text += f"{tiles}{(FLOAT_FORMATS if is_float else INT_FORMATS)[code]}"
-                picks.append((number, slice(place, place + tiles)))
-                place += tiles
-        numbers = struct.Struct(text)
+            formats = FLOAT_FORMATS if self._is_float(number) else INT_FORMATS
+            zeros.append((0.0,) * tiles if formats is FLOAT_FORMATS else bytes(tiles))
+            if code:
+                picks.append((number, place, place + tiles * code, formats[code]))
+            place += tiles * code
+        raw = [number for number, *_, code in picks if number in self._raw]
         masked = [(mask, number) for mask, number in self._masks if codes[mask]]
-        plan = _Plan(tiles, numbers.unpack_from, zeros, picks, masked, self._base_start + numbers.size)
+        plan = _Plan(tiles, zeros, picks, raw, masked, place)
         if len(self._plans) >= PLANS_MAX:
             self._plans.clear()
         self._plans[head] = plan
@@ -197,8 +198,6 @@ def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: in
     start, end = position + 1, position + 1 + width * count
     if not width:
         return ((0.0,) * count if formats is FLOAT_FORMATS else bytes(count)), end
-    if width == 1 and formats is INT_FORMATS:
-        return data[start:end], end
     return struct.unpack_from(f"<{count}{formats[width]}", data, start), end
 
 

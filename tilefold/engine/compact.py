@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tilefold.declaration.windows import Window
-from tilefold.engine.encode import encode_parts
+from tilefold.engine.encode import Stored, encode_parts
 from tilefold.engine.entity import KEY_HASH, key_hash_expr
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
 from tilefold.engine.plan import cuts_us, first_start_us
@@ -138,7 +138,8 @@ def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> p
         return part_schema(layout).to_frame()
     starts = np.cumsum(counts) - counts
     grain = layout.grain_us
-    columns = [(tiles[name], component.nullable) for name, component in layout.components]
+    running = layout.running
+    columns = [Stored(tiles[name], c.nullable, running[n]) for n, (name, c) in enumerate(layout.components)]
     first, last = (tiles[name].to_numpy() // grain for name in (FIRST, LAST))
     keys = tiles.select(KEY_HASH, *layout.key_names, FIRST)[starts]
     events = np.add.reduceat(tiles[EVENTS].to_numpy(), starts)

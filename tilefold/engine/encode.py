@@ -7,7 +7,7 @@ then all are placed and filled.
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,21 @@ class _Runs:
     def within(self) -> Ints:
         """0, 1, 2 ... anew for each key."""
         return np.arange(int(self.counts.sum()), dtype=np.int64) - np.repeat(self.starts, self.counts)
+
+    @cached_property
+    def _steps_back(self) -> list[Ints]:
+        """Rows whose next row is of the same key: those of all keys that stand last but one, last but two ..."""
+        by_count = np.argsort(-self.counts, kind="stable")
+        counts, last = self.counts[by_count], (self.starts + self.counts - 1)[by_count]
+        most = int(counts[0]) if len(counts) else 0
+        return [last[: np.searchsorted(-counts, -step)] - step for step in range(1, most)]
+
+    def run_back(self, ufunc: np.ufunc, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Running totals of each key's values, from its last one back."""
+        totals = values.copy()
+        for rows in self._steps_back:
+            totals[rows] = ufunc(totals[rows], totals[rows + 1])
+        return totals
 
     def reduce(self, ufunc: np.ufunc, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A reduction of each key's values; 0 for keys that have none."""
@@ -175,7 +190,30 @@ def _without_nulls(column: pl.Series) -> pl.Series:
     return column.fill_null("" if column.dtype == pl.String else pl.Series([0]).cast(column.dtype)[0])
 
 
-def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, bool]], counts: Ints) -> pl.Series:
+class Stored(NamedTuple):
+    """One component: a value per tile, whether it may be null, and the operation of its running totals if it has them."""
+
+    values: pl.Series
+    nullable: bool
+    running: str | None
+
+
+def _totalled(column: Stored, runs: _Runs) -> Stored:
+    """Replace the values by running totals from each key's newest tile back; null where there is nothing but nulls."""
+    if column.running is None:
+        return column
+    physical = column.values.cast(physical_dtype(column.values.dtype))
+    values, nulls = physical if physical.dtype.is_float() else physical.cast(pl.Int64), physical.is_null()
+    if not nulls.any():
+        return column._replace(values=pl.Series(runs.run_back(getattr(np, column.running), values.to_numpy())))
+    least, most = (-np.inf, np.inf) if values.dtype.is_float() else (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
+    neutral = {"add": 0, "minimum": most, "maximum": least}[column.running]
+    totals = runs.run_back(getattr(np, column.running), values.fill_null(neutral).to_numpy())
+    nothing = runs.run_back(np.minimum, nulls.cast(pl.Int64).to_numpy()) == 1
+    return column._replace(values=pl.select(pl.when(~pl.Series(nothing)).then(pl.Series(totals))).to_series())
+
+
+def encode_parts(first: Ints, last: Ints, columns: Sequence[Stored], counts: Ints) -> pl.Series:
     """The parts of many keys.
 
     Parameters
@@ -183,7 +221,7 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, boo
     first, last
         The cells of each tile's first and last event, in grains since 1970; tiles of a key stand together, ascending.
     columns
-        Each stored component with whether it may be null, a value per tile.
+        Each stored component, a value per tile.
     counts
         The number of tiles of each key, all above zero.
 
@@ -194,10 +232,12 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[tuple[pl.Series, boo
     """
     runs = _Runs(counts)
     base = first[runs.starts]
-    full = [_without_nulls(column) for column, _ in columns]
+    columns = [_totalled(column, runs) for column in columns]
+    full = [_without_nulls(column.values) for column in columns]
     numbers = [_integers(first - np.repeat(base, counts), runs), _integers(last - first, runs)]
     numbers += [_numbers_of(column, runs) for column in full]
-    numbers += [_integers(column.is_null().cast(pl.Int64).to_numpy(), runs) for column, nullable in columns if nullable]
+    nulls = [column.values.is_null() for column in columns if column.nullable]
+    numbers += [_integers(each.cast(pl.Int64).to_numpy(), runs) for each in nulls]
     variable = [chunk for column in full for chunk in _variable_of(column, runs)]
     return _placed([_PerKey(counts.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
 

@@ -25,12 +25,16 @@ EVENTS = "tf_events"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One partial state as a view stores it: of which input column, and from which component on."""
+    """One partial state as a view stores it: of which input column, and from which component on.
+
+    `running` says that parts hold running totals of it (see `Partial.running`); all its windows end with the part then.
+    """
 
     partial: Partial
     column: str
     prefix: str
     start: int
+    running: bool
 
     @property
     def stop(self) -> int:
@@ -88,6 +92,11 @@ class Layout:
         ]
 
     @cached_property
+    def running(self) -> list[str | None]:
+        """For every stored component the operation of its running totals; None where parts hold it tile by tile."""
+        return [slot.partial.running if slot.running else None for slot in self.slots for _ in slot.partial.components]
+
+    @cached_property
     def ordered(self) -> bool:
         """Whether tiles are built from events in order of time."""
         return any(slot.partial.ordered for slot in self.slots)
@@ -108,18 +117,30 @@ class Layout:
 def layout_of(view: Any) -> Layout:
     """The layout of a `FeatureView`."""
     slots: list[Slot] = []
+    moved = _moved_back(view.features)
     known: dict[tuple[str, str], int] = {}
     for column, partial in [("", Events()), *_needed(view.features)]:
         key = (column, partial.name)
         if key not in known:
             known[key] = len(slots)
             start = slots[-1].stop if slots else 0
-            slots.append(Slot(partial, column, f"{column}__" if column else "tf_", start))
+            running = partial.running is not None and key not in moved
+            slots.append(Slot(partial, column, f"{column}__" if column else "tf_", start, running))
     outputs = tuple(
         Output(feature, tuple(known[feature.input_column or "", partial.name] for partial in feature.function.partials))
         for feature in view.features
     )
     return Layout(view.name, tuple(view.join_keys), tuple(slots), outputs, gcd(view.cell_us, DAY_US))
+
+
+def _moved_back(features: Sequence[Feature]) -> set[tuple[str, str]]:
+    """The (column, partial) pairs of which some window ends before its edge."""
+    return {
+        (feature.input_column or "", partial.name)
+        for feature in features
+        if any(window.offset_us for window in feature.windows)
+        for partial in feature.function.partials
+    }
 
 
 def _needed(features: Sequence[Feature]) -> Iterator[tuple[str, Partial]]:

@@ -42,7 +42,7 @@ class _Call(NamedTuple):
     nest: int
     start: int
     stop: int
-    fold_chain: Any
+    fold: Any
 
 
 class _Finish(NamedTuple):
@@ -88,7 +88,7 @@ class Folder:
         """
         columns = self._no_columns if part is None else part.columns
         spans, inexact = self._spans(part, watermark_us)
-        states = [call.fold_chain(columns[call.start : call.stop], *spans[call.nest]) for call in self._calls]
+        states = [fold(columns[start:stop], *spans[nest]) for nest, start, stop, fold in self._calls]
         values: list[Any] = []
         for finalize, calls in self._finishes:
             values += states[calls[0]] if finalize is same else map(finalize, *[states[call] for call in calls])
@@ -166,7 +166,8 @@ def _call_of(layout: Layout, slot: int, nest: int, calls: list[_Call], known: di
     if (slot, nest) not in known:
         stored = layout.slots[slot]
         known[slot, nest] = len(calls)
-        calls.append(_Call(nest, stored.start, stored.stop, stored.partial.fold_chain))
+        fold = stored.partial.look_up if stored.running else stored.partial.fold_chain
+        calls.append(_Call(nest, stored.start, stored.stop, fold))
     return known[slot, nest]
 
 

@@ -35,12 +35,15 @@ class ComponentShape:
         What follows the numbers: texts, lists or nothing.
     inner
         The physical type of the entries of lists, or else of the values.
+    running
+        The operation of its running totals from the newest tile back; None where each tile stands for itself.
     """
 
     is_float: bool
     mask: int | None
     variable: str | None
     inner: pl.DataType
+    running: str | None
 
 
 def shapes(layout: Layout) -> list[ComponentShape]:
@@ -48,14 +51,15 @@ def shapes(layout: Layout) -> list[ComponentShape]:
     components = [component for _, component in layout.components]
     nullable = [number for number, component in enumerate(components) if component.nullable]
     masks = {number: TIMES + len(components) + place for place, number in enumerate(nullable)}
-    return [_shape(component, masks.get(number)) for number, component in enumerate(components)]
+    return [_shape(component, masks.get(n), layout.running[n]) for n, component in enumerate(components)]
 
 
-def _shape(component: Component, mask: int | None) -> ComponentShape:
+def _shape(component: Component, mask: int | None, running: str | None) -> ComponentShape:
     dtype: Any = component.dtype
     if isinstance(dtype, pl.List):
         inner: Any = dtype.inner
-        return ComponentShape(is_float=False, mask=mask, variable=LISTS, inner=physical_dtype(inner))
+        return ComponentShape(is_float=False, mask=mask, variable=LISTS, inner=physical_dtype(inner), running=None)
     physical = physical_dtype(dtype)
     is_text = physical == pl.String
-    return ComponentShape(is_float=physical.is_float(), mask=mask, variable=TEXTS if is_text else None, inner=physical)
+    variable = TEXTS if is_text else None
+    return ComponentShape(physical.is_float(), mask, variable, physical, running)

@@ -13,7 +13,7 @@ Chronon's `BaseAggregator` (prepare, update, merge, finalize).
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
@@ -57,11 +57,15 @@ class Partial(ABC):
         The columns it stores, named `{prefix}{suffix}`.
     ordered
         Whether `from_events` relies on events sorted by (TIME, TIE).
+    running
+        Which NumPy operation merges its components, where one does: parts then hold running totals from the newest tile
+        back, so that the state of a window that ends with the part is a single look-up, however many tiles it spans.
     """
 
     name: str
     components: tuple[Component, ...]
     ordered: bool = False
+    running: Literal["add", "minimum", "maximum"] | None = None
 
     @abstractmethod
     def from_events(self, column: str, prefix: str) -> Expressions:
@@ -96,6 +100,11 @@ class Partial(ABC):
                 high = low
             states.append(state)
         return states
+
+    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """What `fold_chain` gives, from columns of running totals; `high` is the number of tiles."""
+        column = columns[0]
+        return [column[low] if low < high else None for low in lows]
 
     def named(self, prefix: str) -> list[str]:
         """The names of the stored columns, in the order of `components`."""

@@ -19,6 +19,8 @@ class Extreme(Partial):
         self.name = name
         self.components = (Component(name, dtype, nullable=True),)
         self._pick: Any = min if name == "min" else max
+        if dtype != pl.String:
+            self.running = "minimum" if name == "min" else "maximum"
 
     def _best(self, value: pl.Expr) -> pl.Expr:
         best = value.min() if self.name == "min" else value.max()

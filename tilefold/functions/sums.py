@@ -22,6 +22,7 @@ class Count(Partial):
 
     name = "count"
     components: tuple[Component, ...] = (Component("count", pl.Int64()),)
+    running = "add"
 
     def from_events(self, column: str, prefix: str) -> Expressions:
         """See `Partial`."""
@@ -43,6 +44,11 @@ class Count(Partial):
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
         return one + other
+
+    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """See `Partial`."""
+        column = columns[0]
+        return [column[low] if low < high else 0 for low in lows]
 
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """See `Partial`; the same with less to do for each span."""
@@ -124,6 +130,11 @@ class WideSum(Count):
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
         return sum(columns[0][low:high]) * _HALF + sum(columns[1][low:high])
+
+    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """See `Partial`."""
+        upper, lower = columns
+        return [upper[low] * _HALF + lower[low] if low < high else 0 for low in lows]
 
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """See `Partial`."""

@@ -6,6 +6,7 @@ The rule: it reads what a read reads and folds with the same code, so what it sh
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from tilefold.engine.codec import Part
@@ -99,7 +100,9 @@ def _tiles(context: ViewContext, part: Part | None) -> list[ExplainedTile]:
         return []
     grain = context.layout.grain_us
     names = [name for name, _ in context.layout.components]
-    events = part.columns[names.index(EVENTS)]
+    totals = [*part.columns[names.index(EVENTS)], 0]  # running from the newest tile back, unless some window is moved
+    running = context.layout.running[names.index(EVENTS)] is not None
+    events = [one - other for one, other in pairwise(totals)] if running else totals[:-1]
     return [
         ExplainedTile(to_datetime((part.base + first) * grain), to_datetime((part.base + last) * grain), count)
         for first, last, count in zip(part.first, part.last, events, strict=True)
