@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from tilefold.declaration.features import Feature
 from tilefold.engine.codec import Part
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import in_force
@@ -46,6 +47,7 @@ class ViewReader:
         self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
         self._prefix = online.entity_key(view.name, view.version, "")
         numbers = {window: number for number, window in enumerate(context.windows)}
+        self.features = view.features
         self.windows_of = [frozenset(numbers[window] for window in feature.windows) for feature in view.features]
 
     def mark(self) -> Mark | None:
@@ -102,14 +104,13 @@ class ViewValues:
             return Status.OVERFLOW
         if self.reader.is_late(self.held, self.read_us) or not self.reader.windows_of[number].isdisjoint(self.inexact):
             return Status.STALE
-        return Status.MISSING_DATA if _is_missing(value) else Status.PRESENT
+        return Status.MISSING_DATA if _is_missing(value, self.reader.features[number]) else Status.PRESENT
 
 
-def _is_missing(value: Any) -> bool:
-    """Whether no event is behind a value: null, a count of 0, an empty list, or a series of these."""
-    if isinstance(value, list):
-        return all(_is_missing(each) for each in value)
-    return value is None or (value == 0 and isinstance(value, int) and not isinstance(value, bool))
+def _is_missing(value: Any, feature: Feature) -> bool:
+    """Whether no event is behind a value: it is what the function gives of an empty window, in all windows of a series."""
+    values = value if feature.is_series else [value]
+    return all(each is None or each == feature.function.empty for each in values)
 
 
 class FeatureVector:
