@@ -30,6 +30,7 @@ FORMAT_VERSION = 1
 EMPTY_FLAG = 1
 HEADER = struct.Struct(">BBHI")
 PART_START = HEADER.size + STAMP_SIZE_BYTES
+_HEADER_AND_STAMP = struct.Struct(">BBHIqq").unpack_from
 TILES = struct.Struct("<I")
 BASE = struct.Struct("<q")
 PLANS_MAX = 4096  # kept per view; a plan is a few hundred bytes
@@ -113,7 +114,7 @@ class Codec:
     def _check_header(self, data: bytes) -> tuple[Mark, bool]:
         if len(data) < PART_START:
             raise self._corrupt(f"it must have at least {PART_START} bytes", len(data))
-        version, flags, reserved, checksum = HEADER.unpack_from(data)
+        version, flags, reserved, checksum, watermark_us, epoch = _HEADER_AND_STAMP(data)
         if version > FORMAT_VERSION:
             mend = "Upgrade this reader, or materialize the view again with this release."
             rule = f"this release reads batch parts up to format {FORMAT_VERSION}"
@@ -123,7 +124,7 @@ class Codec:
         empty = len(data) == PART_START
         if reserved or flags != (EMPTY_FLAG if empty else 0):  # the checksum does not cover them
             raise self._corrupt("its flags must be right", data[: HEADER.size].hex())
-        return Mark.from_bytes(data[HEADER.size : PART_START]), empty
+        return Mark(watermark_us, epoch), empty
 
     def _decode_part(self, data: bytes, mark: Mark) -> Part:
         head = data[PART_START : self._base_start]

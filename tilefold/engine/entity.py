@@ -91,6 +91,8 @@ class EntityEncoder:
     def __init__(self, view: str, join_keys: Sequence[Field]) -> None:
         self._view = view
         self._names = [field.name for field in join_keys]
+        only_text = len(join_keys) == 1 and join_keys[0].dtype == pl.String
+        self._single = join_keys[0].name if only_text else None
         self._texts = [_text_of(field.dtype) for field in join_keys]
 
     def encode(self, keys: Mapping[str, Any]) -> str:
@@ -101,6 +103,10 @@ class EntityEncoder:
         InputError
             If a key is missing, unknown, null or of a wrong type.
         """
+        if self._single is not None and type(keys) is dict and len(keys) == 1:
+            value = keys.get(self._single)
+            if type(value) is str and value.isascii():  # by far the most
+                return value
         try:
             if len(keys) != len(self._names):
                 raise self._wrong_names(keys)
