@@ -25,7 +25,7 @@ Progress = Callable[[date], None]
 
 EVENTS_PER_PASS = 10_000_000  # of one day that are grouped at once; a larger day is grouped bucket by bucket
 DAY_EVENTS_PER_BUCKET = 2_000_000
-LOG_EVENTS_PER_BUCKET = 10_000_000
+LOG_EVENTS_PER_BUCKET = 5_000_000
 NO_EVENTS = 0  # the fingerprint of a day without events
 
 

@@ -5,9 +5,13 @@ overwritten. It may start from an earlier compaction only if that one's watermar
 nothing out, and was built from days that have not changed since; then only keys that something happened to are computed.
 """
 
+import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from datetime import date
+from functools import partial
+from threading import Lock
+from typing import Any
 
 import polars as pl
 
@@ -24,12 +28,14 @@ from tilefold.stores.event_log import Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
 from tilefold.stores.tile_snapshot import TileSnapshot
 
+WORKERS = min(os.cpu_count() or 1, 4)
+"""Buckets that are computed at once; memory is set by so many buckets."""
 WHOLE_PASS_SHARE = 0.5  # above this share of changed keys, computing all is cheaper than telling them apart
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What is counted while buckets are written."""
+    """What is counted while buckets are written, several at once."""
 
     keys: int = 0
     cells: int = 0
@@ -39,7 +45,18 @@ class _Tally:
     size_bytes: int = 0
     largest_bytes: int = 0
 
+    lock: Any = field(default_factory=Lock, repr=False)
+
+    def facts(self) -> dict[str, int]:
+        """The numbers, by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "lock"}
+
     def add(self, parts: pl.DataFrame, computed: int) -> None:
+        """Count a bucket."""
+        with self.lock:
+            self._add(parts, computed)
+
+    def _add(self, parts: pl.DataFrame, computed: int) -> None:
         sizes = parts[PART].bin.size()
         self.keys += parts.height
         self.cells += int(parts[CELLS].sum())
@@ -74,12 +91,18 @@ def run_compaction(
     tiles = context.tile_table().snapshot()
     base = _find_base(context, log, as_of_us, barrier.number)
     tally = _Tally()
-    buckets = range(context.tile_table().buckets)
-    parts = ((bucket, _bucket_parts(context, tiles, bucket, as_of_us, barrier.number, base, tally)) for bucket in buckets)
+    parts = [
+        (bucket, partial(_bucket_parts, context, tiles, bucket, as_of_us, barrier.number, base, tally))
+        for bucket in range(context.tile_table().buckets)
+    ]
     built_from = events_fingerprint(context, log, as_of_us)
     left_out = _newest_epoch(tiles, first, last) > barrier.number
     context.compacted.write(
-        as_of_us, barrier.number, parts, lambda: {**asdict(tally), "built_from": built_from, "complete": not left_out}
+        as_of_us,
+        barrier.number,
+        parts,
+        lambda: {**tally.facts(), "built_from": built_from, "complete": not left_out},
+        workers=WORKERS,
     )
     return CompactionReport(
         view=context.view.name,

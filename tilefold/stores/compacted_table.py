@@ -7,14 +7,15 @@ reading them opens one small file.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import polars as pl
 
 from tilefold.errors import ConflictError, UnknownNameError, complaint
 from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_errors import reading
-from tilefold.stores.delta_files import TableSpec
+from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
 
 AS_OF = "tf_as_of_us"
@@ -23,6 +24,8 @@ BUCKET = "tf_bucket"
 MANIFEST = -1  # bucket of the file that carries the facts. Do not change: it is on disk.
 _FACTS = "tilefold"  # key in that file's footer
 _RUN = "run_id"
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 _PARTITIONS = pl.Schema({AS_OF: pl.Int64(), EPOCH: pl.Int64(), BUCKET: pl.Int32()})
 
 
@@ -52,10 +55,11 @@ class CompactedTable:
         self,
         as_of_us: int,
         epoch: int,
-        buckets: Iterable[tuple[int, pl.DataFrame]],
+        buckets: Iterable[tuple[int, pl.DataFrame | Callable[[], pl.DataFrame]]],
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
         *,
         run_id: str = "",
+        workers: int = 1,
     ) -> int:
         """Write one compaction in one commit; returns the table's version that holds it.
 
@@ -64,11 +68,13 @@ class CompactedTable:
         as_of_us, epoch
             The watermark and the number of the compaction.
         buckets
-            Bucket and rows, taken one after the other; buckets without rows may be left out.
+            Bucket and rows, or a function that computes them where they are written; buckets without rows may be left out.
         metadata
             Facts, as JSON values; a function is called once all buckets are written.
         run_id
             Who writes. Writing again with the same id that is not empty does nothing; with another it is an error.
+        workers
+            How many buckets may be computed and written at once, each in a thread: so many are in memory.
 
         Raises
         ------
@@ -81,12 +87,19 @@ class CompactedTable:
         if self._is_done(self._table.snapshot(), as_of_us, epoch, run_id):
             return self._table.snapshot().version
         self._table.ensure()
-        staged = [self._table.stage(rows, {**place, BUCKET: bucket}) for bucket, rows in buckets if not rows.is_empty()]
+        staged = in_threads(lambda each: self._stage(place, *each), buckets, workers)
         known = metadata() if callable(metadata) else metadata
         facts = json.dumps({**known, _RUN: run_id}, sort_keys=True)
         nothing = self._table.spec.file_schema.to_frame()
         staged.append(self._table.stage(nothing, {**place, BUCKET: MANIFEST}, footer={_FACTS: facts}))
         return self._table.commit(lambda snapshot: None if self._is_done(snapshot, as_of_us, epoch, run_id) else Change(staged))
+
+    def _stage(
+        self, place: Mapping[str, int], bucket: int, rows: pl.DataFrame | Callable[[], pl.DataFrame]
+    ) -> StagedFile | None:
+        """Write the file of a bucket, which nothing names yet; None where it has no rows."""
+        made = rows() if callable(rows) else rows
+        return None if made.is_empty() else self._table.stage(made, {**place, BUCKET: bucket})
 
     def metadata(self, as_of_us: int, epoch: int) -> dict[str, Any]:
         """The facts that the compaction was written with, and its `run_id`.
@@ -161,3 +174,15 @@ class CompactedTable:
 
 def _is(as_of_us: int, epoch: int) -> pl.Expr:
     return (pl.col(AS_OF) == as_of_us) & (pl.col(EPOCH) == epoch)
+
+
+def in_threads(work: Callable[[_T], _R | None], items: Iterable[_T], workers: int) -> list[_R]:
+    """What `work` makes of each item, without None, in order; the rest is given up when one fails."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            made = [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [each for each in made if each is not None]
