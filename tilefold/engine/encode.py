@@ -7,6 +7,7 @@ then all are placed and filled.
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 _INT_TYPES = {1: "<u1", 2: "<i2", 4: "<i4", 8: "<i8"}
 
+TILES_AT_ONCE = 65_536  # arrays of this size stay in the processor's cache
 _TOO_NARROW = ((2, 0, 2**8 - 1), (4, -(2**15), 2**15 - 1), (8, -(2**31), 2**31 - 1))
 """A width, and the values beyond which the width before it is too narrow."""
 
@@ -223,13 +225,25 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[Stored], counts: Int
     columns
         Each stored component, a value per tile.
     counts
-        The number of tiles of each key, all above zero.
+        The number of tiles of each key, all above zero; at least one key.
 
     Returns
     -------
     pl.Series
         One Binary per key.
     """
+    ends = np.cumsum(counts)
+    steps = np.searchsorted(ends, np.arange(TILES_AT_ONCE, ends[-1], TILES_AT_ONCE))
+    bounds = sorted({0, *steps.tolist(), len(counts)})
+    parts = []
+    for low, high in pairwise(bounds):
+        start, end = int(ends[low] - counts[low]), int(ends[high - 1])
+        some = [column._replace(values=column.values[start:end]) for column in columns]
+        parts.append(_encode_some(first[start:end], last[start:end], some, counts[low:high]))
+    return pl.concat(parts)
+
+
+def _encode_some(first: Ints, last: Ints, columns: Sequence[Stored], counts: Ints) -> pl.Series:
     runs = _Runs(counts)
     base = first[runs.starts]
     columns = [_totalled(column, runs) for column in columns]
