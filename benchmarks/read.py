@@ -4,6 +4,7 @@ python -m benchmarks.read [--reads 5000]
 """
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -80,19 +81,20 @@ def main() -> None:
     days = max(days for _, days in VIEWS.values())
     end = START + timedelta(days=days)
     definitions = [view for view, _ in VIEWS.values()]
-    with tempfile.TemporaryDirectory() as root:
-        with Workspace(root=root, definitions=definitions, clock=lambda: end + timedelta(hours=12)) as ws:
-            fill(ws, days)
-            for view in VIEWS:
-                ws.materialize(view, end)
-            print(machine())
-            small = one_key(ws, "cells", SMALL, asked.reads, "1 key of 10^2 events")
-            big = one_key(ws, "cells", BIG, asked.reads, "1 key of 10^6 events")
-            print(f"10^6 beside 10^2 events: {big / small:.2f}; target within 0.8-1.2")
-            one_key(ws, "merged", 0, asked.reads, "1 key, compacted")
-            many_keys(ws, "merged", asked.reads, "<= 2")
-            many_keys(ws, "cells", asked.reads, "<= 2")
-            many_keys(ws, "plain", asked.reads, "<= 2.5")
+    with contextlib.ExitStack() as stack:
+        root = stack.enter_context(tempfile.TemporaryDirectory())
+        ws = stack.enter_context(Workspace(root=root, definitions=definitions, clock=lambda: end + timedelta(hours=12)))
+        fill(ws, days)
+        for view in VIEWS:
+            ws.materialize(view, end)
+        print(machine())
+        small = one_key(ws, "cells", SMALL, asked.reads, "1 key of 10^2 events")
+        big = one_key(ws, "cells", BIG, asked.reads, "1 key of 10^6 events")
+        print(f"10^6 beside 10^2 events: {big / small:.2f}; target within 0.8-1.2")
+        one_key(ws, "merged", 0, asked.reads, "1 key, compacted")
+        many_keys(ws, "merged", asked.reads, "<= 2")
+        many_keys(ws, "cells", asked.reads, "<= 2")
+        many_keys(ws, "plain", asked.reads, "<= 2.5")
 
 
 if __name__ == "__main__":

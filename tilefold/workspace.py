@@ -219,25 +219,28 @@ class Workspace:
                 yield run_compaction(context, as_of_us, barrier)
                 bar.step()
 
-    def sync(self, view: str, as_of: datetime) -> SyncReport:
-        """Bring the online store to the newest compaction at a watermark; an older one than it has is superseded."""
+    def sync(self, view: str, as_of: datetime, *, full: bool = False) -> SyncReport:
+        """Bring the online store to the newest compaction at a watermark; an older one than it has is superseded.
+
+        With `full` every key is written, whatever the store seems to hold.
+        """
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of, to_us(self.now()))
         with ProgressBar(f"{view}: keys") as bar:
-            report = run_sync(context, self.online_store, as_of_us, progress=bar.update)
+            report = run_sync(context, self.online_store, as_of_us, full=full, progress=bar.update)
         self._refresh_mark(context.view)
         return report
 
-    def materialize(self, view: str, as_of: datetime | None = None) -> MaterializeReport:
+    def materialize(self, view: str, as_of: datetime | None = None, *, full: bool = False) -> MaterializeReport:
         """Everything between the event log and the online store, at a watermark (None: the newest that is due).
 
         A source with files is imported first: the days that never were, and the last one that was. It is a no-op when
-        nothing changed.
+        nothing changed. With `full` every key is written, whatever the store seems to hold.
         """
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
         self._import_missing(context.view, as_of_us)
-        report = materialize(context, self.online_store, as_of_us)
+        report = materialize(context, self.online_store, as_of_us, full=full)
         self._refresh_mark(context.view)
         return report
 

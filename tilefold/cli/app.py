@@ -91,10 +91,11 @@ def materialize(
     context: typer.Context,
     view: ViewName,
     as_of: Annotated[str | None, typer.Option(help="The watermark (ISO 8601, UTC); the newest due, where not given.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Write every key, whatever the store seems to hold.")] = False,
 ) -> None:
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
-        print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of))))  # noqa: T201
+        print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of), full=full)))  # noqa: T201
 
 
 @app.command()

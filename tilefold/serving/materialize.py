@@ -13,16 +13,16 @@ from tilefold.serving.sync import run_sync
 from tilefold.stores.online_store import OnlineStore
 
 
-def materialize(context: ViewContext, online: OnlineStore, as_of_us: int) -> MaterializeReport:
-    """Bring the online store to a watermark."""
+def materialize(context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False) -> MaterializeReport:
+    """Bring the online store to a watermark; with `full` every key is written, whatever the store seems to hold."""
     view, as_of = context.view, to_datetime(as_of_us)
-    if _is_current(context, online, as_of_us):
+    if not full and _is_current(context, online, as_of_us):
         return MaterializeReport(view.name, as_of, None, None, skipped=True)
     barrier = context.log.take_barrier()
     with ProgressBar(f"{view.name}: tiles") as bar:
         compaction = run_compaction(context, as_of_us, barrier, progress=bar.step)
     with ProgressBar(f"{view.name}: keys") as bar:
-        sync = run_sync(context, online, as_of_us, progress=bar.update)
+        sync = run_sync(context, online, as_of_us, full=full, progress=bar.update)
     return MaterializeReport(view.name, as_of, compaction, sync, skipped=False)
 
 

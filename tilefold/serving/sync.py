@@ -21,7 +21,7 @@ from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import to_datetime
 from tilefold.engine.windows import reach_us
-from tilefold.errors import InputError, complaint
+from tilefold.errors import CorruptBlobError, InputError, complaint
 from tilefold.serving.context import ViewContext
 from tilefold.serving.reports import SyncReport
 from tilefold.stores.online_store import OnlineStore
@@ -51,8 +51,10 @@ class _Work:
     unchanged: int
 
 
-def run_sync(context: ViewContext, online: OnlineStore, as_of_us: int, *, progress: Progress = no_progress) -> SyncReport:
-    """Bring the online store to the newest compaction at a watermark.
+def run_sync(
+    context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False, progress: Progress = no_progress
+) -> SyncReport:
+    """Bring the online store to the newest compaction at a watermark; with `full` every key is written.
 
     Raises
     ------
@@ -65,15 +67,16 @@ def run_sync(context: ViewContext, online: OnlineStore, as_of_us: int, *, progre
     if epoch is None:
         thing, rule = f"view '{context.view.name}'", "only a compaction that exists can be synced"
         raise InputError(complaint(thing, rule, str(to_datetime(as_of_us)), "Compact it first, or use materialize."))
-    return _Sync(context, online, Mark(as_of_us, epoch), progress).run()
+    return _Sync(context, online, Mark(as_of_us, epoch), progress, full=full).run()
 
 
 class _Sync:
     """One sync from begin to commit."""
 
-    def __init__(self, context: ViewContext, online: OnlineStore, mark: Mark, progress: Progress) -> None:
+    def __init__(self, context: ViewContext, online: OnlineStore, mark: Mark, progress: Progress, *, full: bool) -> None:
         self._context, self._online, self._mark, self._progress = context, online, mark, progress
         self._name, self._version = context.view.name, context.view.version
+        self._full = full
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
@@ -103,7 +106,7 @@ class _Sync:
         begun = [mark for mark in self._online.begun(self._name, self._version) if mark != self._mark]
         wanted = [*([committed] if committed else []), *begun]
         known = {Mark(*each) for each in self._context.compacted.partitions()}
-        return wanted if committed and known.issuperset(wanted) else None
+        return wanted if committed and not self._full and known.issuperset(wanted) else None
 
     def _work(self, bases: list[Mark] | None) -> Iterator[_Work]:
         for bucket in range(self._context.tile_table().buckets):
@@ -164,6 +167,8 @@ class _Sync:
         if emptied:
             self._online.note_emptied(self._name, self._version, emptied)
             self._emptied.update(emptied)
+        if self._full:
+            self._drop_broken(keys)
         blobs = seal_many(parts, self._mark)
         if not self._online.write_parts(self._name, self._version, self._mark, keys, blobs, self._ttl_ms):
             return False
@@ -171,6 +176,14 @@ class _Sync:
         self._tally.removed += len(emptied)
         self._tally.bytes += sum(map(len, blobs))
         return True
+
+    def _drop_broken(self, keys: Sequence[bytes]) -> None:
+        """Remove parts that cannot be read: their stamps say nothing, and would stop the sync."""
+        for key, (data, _) in zip(keys, self._online.read_many(keys), strict=True):
+            try:
+                self._context.codec.decode(data or seal(b"", self._mark))
+            except CorruptBlobError:
+                self._online.drop_part(key)
 
     def _report(self, *, superseded: bool, full: bool) -> SyncReport:
         tally = self._tally

@@ -153,6 +153,10 @@ class OnlineStore:
         for some in batched(keys, SCRIPT_KEYS):
             self._link.command(b"SREM", self._keys.emptied(view, version), *some)
 
+    def drop_part(self, key: bytes) -> None:
+        """Remove a batch part whatever its stamp says: for bytes that are broken."""
+        self._link.command(b"HDEL", key, b"b")
+
     def remove_emptied(self, view: str, version: str, keys: Iterable[bytes], below: Mark) -> int:
         """Delete those keys whose batch part is empty, stamped at or below `below` and the mark, and alone; how many."""
         state, stamp = self.mark_key(view, version), below.to_bytes()

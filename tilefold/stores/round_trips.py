@@ -36,7 +36,8 @@ def retry() -> Retry:
 
 def packed(*command: bytes) -> bytes:
     """A command as it goes over the wire."""
-    return pack_command(command)  # type: ignore[arg-type]  # its stub takes tuples of one item alone
+    request: bytes = pack_command(command)  # type: ignore[arg-type]  # its stub takes tuples of one item alone
+    return request
 
 
 class RoundTrips:
