@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--root")
     given = parser.parse_args()
     with folder(given.root) as root, dagster_home(root) as instance:
-        flights = import_flights(root, datetime.now(UTC))
+        flights = import_flights(root)
         first = date.fromisoformat(flights.first_day)
         last = min(first + timedelta(days=given.days - 1), datetime.now(UTC).date() - timedelta(days=1))
         defs = project(root)
