@@ -15,7 +15,7 @@ from tilefold.engine.entity import bucket_expr
 from tilefold.engine.layout import Layout
 from tilefold.engine.tiles import build_tiles, check_keys, prepare_events
 from tilefold.engine.time import day_of
-from tilefold.serving.context import ViewContext
+from tilefold.serving.context import ViewContext, transforming
 from tilefold.serving.reports import DayReport, TilesReport
 from tilefold.stores.event_columns import EPOCH, EVENT_ID
 from tilefold.stores.log_snapshot import DayFiles, LogSnapshot
@@ -143,7 +143,8 @@ def _epoch_tiles(context: ViewContext, events: pl.LazyFrame, epoch: int, only: p
     output = view.transform(events)
     wanted = output if only is None else output.filter(only)
     prepared = prepare_events(wanted, context.layout, view.timestamp_field, view.feature_start_us)
-    tiles = build_tiles(prepared, context.layout, epoch).collect()
+    with transforming(view):
+        tiles = build_tiles(prepared, context.layout, epoch).collect()
     check_keys(tiles, context.layout)
     return tiles
 

@@ -3,9 +3,12 @@
 The rule: paths are made here alone. Under the root: `<source>/event_log`, `<view>/<version>/tiles` and `.../compacted`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+
+import polars as pl
 
 from tilefold.declaration.views import FeatureView
 from tilefold.declaration.windows import Window
@@ -14,6 +17,7 @@ from tilefold.engine.compact import part_schema
 from tilefold.engine.entity import EntityEncoder
 from tilefold.engine.layout import EPOCH, Layout, layout_of
 from tilefold.engine.merge import Folder
+from tilefold.errors import InputError, complaint
 from tilefold.stores.compacted_table import CompactedTable
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.tile_table import TileTable
@@ -67,3 +71,16 @@ class ViewContext:
     def compacted(self) -> CompactedTable:
         """Its compactions."""
         return CompactedTable(f"{self.uri}/compacted", part_schema(self.layout), storage_options=self.storage_options)
+
+
+@contextmanager
+def transforming(view: FeatureView) -> Iterator[None]:
+    """What Polars reports while a view's function runs on events is the function's: an InputError that names the view."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        mend = "Mend the function, or filter the events that it cannot take."
+        raise InputError(
+            complaint(f"view '{view.name}'", "its function must run on the source's events", what, mend)
+        ) from error

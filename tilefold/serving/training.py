@@ -12,7 +12,7 @@ from tilefold.engine.training import EDGE, REQUEST, training_values
 from tilefold.engine.windows import reach_us
 from tilefold.errors import InputError, complaint
 from tilefold.serving.building import source_events
-from tilefold.serving.context import ViewContext
+from tilefold.serving.context import ViewContext, transforming
 from tilefold.stores.log_snapshot import LogSnapshot
 
 _ROW = "__row"
@@ -69,7 +69,8 @@ def _view_values(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> p
     if not requests.height:
         return pl.DataFrame(schema={feature.name: feature.dtype for feature in view.features})
     events = _events(context, context.log.snapshot(), requests)
-    values = training_values(events, requests, layout, view.timestamp_field, view.feature_start_us)
+    with transforming(view):
+        values = training_values(events, requests, layout, view.timestamp_field, view.feature_start_us)
     known = [*layout.key_names, EDGE]
     numbered = rows.join(requests, on=known, how="left", maintain_order="left", nulls_equal=True)
     return numbered.select(_ROW, REQUEST).join(values, on=REQUEST, how="left", maintain_order="left")
