@@ -151,6 +151,25 @@ def test_a_failing_transformation(tmp_path: Path, online_url: str) -> None:
             ws.build_tiles("spend", day(0), day(7))
 
 
+def _failing(events: pl.LazyFrame) -> pl.LazyFrame:
+    return events.with_columns(amount=pl.col("label").cast(pl.Float64))
+
+
+def test_a_function_that_fails_on_an_event(tmp_path: Path, online_url: str) -> None:
+    """A transformation that fails on a value, not on a type, is an InputError that names the view and the reason."""
+    view = declare(wanted=[Aggregate(input_column=AMOUNT, function="sum", time_window=DAY)])
+    object.__setattr__(view.transformation, "function", _failing)
+    with opened(tmp_path, online_url, view, now=day(8)) as ws:
+        ws.append("events", frame(ROWS))
+        message = (
+            "view 'spend': its function must run on the source's events; got \"InvalidOperationError: conversion from `str`"
+        )
+        with pytest.raises(InputError, match=message):
+            ws.build_tiles("spend", day(0), day(7))
+        with pytest.raises(InputError, match=message):
+            ws.get_features_for_events("spend", pl.DataFrame({"user": ["a"], "timestamp": [day(3)]}))
+
+
 def test_progress(ws: Workspace) -> None:
     """Each day that is built is told before it is."""
     told: list[date] = []
