@@ -175,7 +175,7 @@ def stored_import(root: Path) -> Import | None:
     notes = _notes(root / DATA_FILE)
     try:
         return Import(**json.loads(notes.read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError) as error:
         mend = "Remove the folder's `source` and import again."
