@@ -162,7 +162,7 @@ def test_a_function_that_fails_on_an_event(tmp_path: Path, online_url: str) -> N
     with opened(tmp_path, online_url, view, now=day(8)) as ws:
         ws.append("events", frame(ROWS))
         message = (
-            "view 'spend': its function must run on the source's events; got \"InvalidOperationError: conversion from `str`"
+            "view 'spend': its function must run on the source's events; got 'InvalidOperationError: conversion from `str`"
         )
         with pytest.raises(InputError, match=message):
             ws.build_tiles("spend", day(0), day(7))
