@@ -117,7 +117,7 @@ def _ordered(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
             mend = f"Write {request.name}(3) for three values."
             raise DeclarationError(complaint(f"function '{request.name}'", "it needs a number n", None, mend))
         return one_function(request.name, dtype)
-    if not isinstance(limit, int) or not 1 <= limit <= _LIST_LIMIT_MAX:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _LIST_LIMIT_MAX:
         mend = f"Choose a whole number from 1 to {_LIST_LIMIT_MAX}."
         raise DeclarationError(complaint(f"function '{request.name}'", "n must be in range", limit, mend))
     end = request.name.removesuffix("_distinct")
