@@ -18,7 +18,7 @@ from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
 from tilefold.errors import NotBuiltYetError, complaint
 from tilefold.serving.building import build_days
-from tilefold.serving.compaction import run_compaction
+from tilefold.serving.compaction import run_compaction, run_compactions
 from tilefold.serving.context import ViewContext
 from tilefold.serving.definitions import Given, load_definitions
 from tilefold.serving.events import EventDesk, Frame
@@ -215,8 +215,8 @@ class Workspace:
         watermarks = sorted(checked_as_of(context.view, as_of, now_us) for as_of in as_ofs)
         barrier = context.log.take_barrier()
         with ProgressBar(f"{view}: compactions", len(watermarks)) as bar:
-            for as_of_us in watermarks:
-                yield run_compaction(context, as_of_us, barrier)
+            for report in run_compactions(context, watermarks, barrier):
+                yield report
                 bar.step()
 
     def sync(self, view: str, as_of: datetime, *, full: bool = False) -> SyncReport:

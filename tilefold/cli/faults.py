@@ -1,7 +1,7 @@
 """Errors as a person at a terminal is told them.
 
 The rule: one message on standard error and a number, never a traceback, unless `--debug` is given. The number says whose
-mistake it is: 2 the caller's, 1 ours or the environment's, 70 one that nobody foresaw, 130 the person's own Ctrl-C.
+mistake it is: 2 the caller's, 1 ours or the environment's, 70 one that nobody foresaw; shells know the person's own Ctrl-C as 130.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from tilefold.cli.session import Session
 from tilefold.errors import CallerError, SystemFault
 
-FAULT, CALLER, UNFORESEEN, INTERRUPTED = 1, 2, 70, 130
+FAULT, CALLER, UNFORESEEN = 1, 2, 70
 
 
 def guarded(session: Session, work: Callable[[], object]) -> int:
@@ -20,9 +20,6 @@ def guarded(session: Session, work: Callable[[], object]) -> int:
         work()
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else int(left.code is not None)
-    except KeyboardInterrupt:
-        say("Stopped.")
-        return INTERRUPTED
     except Exception as error:
         if session.debug:
             raise

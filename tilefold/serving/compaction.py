@@ -7,6 +7,7 @@ nothing out, and was built from days that have not changed since; then only keys
 
 import os
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import partial
@@ -20,13 +21,13 @@ from tilefold.engine.entity import KEY_HASH
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import DAY_US, day_of, floor, to_datetime
-from tilefold.serving.building import Progress, build_days, no_progress
+from tilefold.serving.building import Progress, no_progress
 from tilefold.serving.context import ViewContext
+from tilefold.serving.ground import Ground, Tiles, prepare
 from tilefold.serving.reports import CompactionReport
 from tilefold.stores.delta_snapshot import fingerprint
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
-from tilefold.stores.tile_snapshot import TileSnapshot
 
 WORKERS = min(os.cpu_count() or 1, 4)
 """Buckets that are computed at once; memory is set by so many buckets."""
@@ -68,7 +69,7 @@ class _Tally:
 
 
 def run_compaction(
-    context: ViewContext, as_of_us: int, barrier: Barrier, *, progress: Progress = no_progress
+    context: ViewContext, as_of_us: int, barrier: Barrier, *, ground: Ground | None = None, progress: Progress = no_progress
 ) -> CompactionReport:
     """Compute and store the batch part of every key at a watermark.
 
@@ -78,6 +79,8 @@ def run_compaction(
         The watermark, on the view's schedule.
     barrier
         The number of the compaction and the log's version that it is built from.
+    ground
+        What `prepare` made for the days in reach of several compactions of this barrier.
 
     Raises
     ------
@@ -85,15 +88,14 @@ def run_compaction(
         If a compaction of this watermark and number exists.
     """
     began = time.monotonic()
-    log = context.log.snapshot(barrier.version)
     first, last = days_in_reach(context, as_of_us)
-    rebuilt = build_days(context, log, first, last, progress=progress).rebuilt
-    tiles = context.tile_table().snapshot()
+    stand = ground or prepare(context, barrier, first, last, progress=progress)
+    log, tiles = stand.log, stand.tiles
     base = _find_base(context, log, as_of_us, barrier.number)
     tally = _Tally()
     parts = [
         (bucket, partial(_bucket_parts, context, tiles, bucket, as_of_us, barrier.number, base, tally))
-        for bucket in range(context.tile_table().buckets)
+        for bucket in range(stand.buckets)
     ]
     built_from = events_fingerprint(context, log, as_of_us)
     left_out = _newest_epoch(tiles, first, last) > barrier.number
@@ -116,9 +118,19 @@ def run_compaction(
         size_bytes=tally.size_bytes,
         largest_part_bytes=tally.largest_bytes,
         predecessor=base,
-        rebuilt_days=rebuilt,
+        rebuilt_days=stand.rebuilt,
         duration_s=time.monotonic() - began,
     )
+
+
+def run_compactions(context: ViewContext, watermarks_us: Sequence[int], barrier: Barrier) -> Iterator[CompactionReport]:
+    """Compactions at several watermarks, ascending, all of one barrier; each may start from the one before."""
+    if not watermarks_us:
+        return
+    reaches = [days_in_reach(context, watermarks_us[0]), days_in_reach(context, watermarks_us[-1])]
+    ground = prepare(context, barrier, min(first for first, _ in reaches), max(last for _, last in reaches), hold=True)
+    for as_of_us in watermarks_us:
+        yield run_compaction(context, as_of_us, barrier, ground=ground)
 
 
 def days_in_reach(context: ViewContext, as_of_us: int) -> tuple[date, date]:
@@ -134,7 +146,7 @@ def events_fingerprint(context: ViewContext, log: LogSnapshot, as_of_us: int) ->
     return fingerprint(f"{day} {files.fingerprint}" for day, files in log.days().items() if first <= day < last)
 
 
-def _newest_epoch(tiles: TileSnapshot, first: date, last: date) -> int:
+def _newest_epoch(tiles: Tiles, first: date, last: date) -> int:
     found = tiles.value_range(EPOCH, first, last)
     return found[1] if found else 0
 
@@ -153,7 +165,7 @@ def _stands(context: ViewContext, log: LogSnapshot, each: tuple[int, int]) -> bo
 
 def _bucket_parts(
     context: ViewContext,
-    tiles: TileSnapshot,
+    tiles: Tiles,
     bucket: int,
     as_of_us: int,
     epoch: int,
@@ -178,7 +190,7 @@ def _few(context: ViewContext) -> int | None:
     return context.view.few_cells if context.view.compaction_enabled else None
 
 
-def _kept(context: ViewContext, tiles: TileSnapshot, bucket: int, as_of_us: int, base: tuple[int, int]) -> pl.DataFrame:
+def _kept(context: ViewContext, tiles: Tiles, bucket: int, as_of_us: int, base: tuple[int, int]) -> pl.DataFrame:
     """The parts that stay as the base has them; none where they are too few to be worth telling apart.
 
     A key must be computed if it has newer tiles, if it is busy (its cuts move), or if its oldest tile falls out of reach.
@@ -192,12 +204,12 @@ def _kept(context: ViewContext, tiles: TileSnapshot, bucket: int, as_of_us: int,
     return kept if kept.height >= WHOLE_PASS_SHARE * before.height else kept.clear()
 
 
-def _newer(tiles: TileSnapshot, bucket: int, base: tuple[int, int]) -> pl.LazyFrame:
+def _newer(tiles: Tiles, bucket: int, base: tuple[int, int]) -> pl.LazyFrame:
     """The tiles of the days that the base did not hold whole."""
     return tiles.scan(day_of(base[0]), None, bucket)
 
 
-def _changed(context: ViewContext, tiles: TileSnapshot, bucket: int, base: tuple[int, int], kept: pl.DataFrame) -> pl.LazyFrame:
+def _changed(context: ViewContext, tiles: Tiles, bucket: int, base: tuple[int, int], kept: pl.DataFrame) -> pl.LazyFrame:
     """The keys that must be computed, once each."""
     names = context.layout.key_names
     others = context.compacted.scan(*base, bucket).select(names).join(kept.lazy().select(names), on=names, how="anti")

@@ -64,8 +64,16 @@ class ViewContext:
 
     def tile_table(self, buckets: int = 1) -> TileTable:
         """Its tiles; `buckets` counts only where the table does not exist yet."""
-        schema, options = self.layout.tile_schema, self.storage_options
-        return TileTable(f"{self.uri}/tiles", schema, buckets=buckets, stats_columns=(EPOCH,), storage_options=options)
+        if buckets not in self._tile_tables:
+            schema, options = self.layout.tile_schema, self.storage_options
+            table = TileTable(f"{self.uri}/tiles", schema, buckets=buckets, stats_columns=(EPOCH,), storage_options=options)
+            self._tile_tables[buckets] = table
+        return self._tile_tables[buckets]
+
+    @cached_property
+    def _tile_tables(self) -> dict[int, TileTable]:
+        """Opened tables, by how many buckets they would be made with."""
+        return {}
 
     @cached_property
     def compacted(self) -> CompactedTable:

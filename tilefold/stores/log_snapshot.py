@@ -7,6 +7,7 @@ unique when they are written, so only days that hold streamed rows pay for findi
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import polars as pl
 
@@ -38,7 +39,7 @@ class DayFiles:
     epoch_max: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LogSnapshot:
     """The event log at one version."""
 
@@ -56,6 +57,11 @@ class LogSnapshot:
 
     def days(self) -> dict[date, DayFiles]:
         """Every date that holds events, ascending."""
+        return dict(self._days)
+
+    @cached_property
+    def _days(self) -> dict[date, DayFiles]:
+        """Worked out once: a version never changes."""
         grouped = self.pinned.files.group_by(DATE).agg(
             pl.col("rows").sum(),
             pl.col("size_bytes").sum(),

@@ -5,6 +5,7 @@ The rule: the log names every file's date, bucket and rows, so that a scan opens
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import polars as pl
 
@@ -36,7 +37,7 @@ class DayTiles:
     files: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TileSnapshot:
     """The tiles of a view at one version."""
 
@@ -49,6 +50,11 @@ class TileSnapshot:
 
     def days(self) -> dict[date, DayTiles]:
         """Every built date, ascending, days without tiles included."""
+        return dict(self._days)
+
+    @cached_property
+    def _days(self) -> dict[date, DayTiles]:
+        """Worked out once: a version never changes."""
         facts = [pl.col("rows").sum(), pl.col("size_bytes").sum(), pl.col(BUILT_FROM).first(), pl.col("path").sort()]
         grouped = self.pinned.files.group_by(DATE).agg(facts).sort(DATE)
         return {day: DayTiles(rows, size, built, fingerprint(paths)) for day, rows, size, built, paths in grouped.iter_rows()}
