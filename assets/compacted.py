@@ -52,6 +52,9 @@ def compacted_asset(view: FeatureView, partitioning: Partitioning, policy: dg.Ba
             _import_unfinished(ws, view, partitioning.first, min(keys), max(keys))
         for report in ws.compact_range(view.name, list(keys)):
             record(context, keys[report.as_of], _facts(ws, report))
+            context.log.info(
+                "%s: %d keys, %.2f s", keys[report.as_of], report.keys, report.duration_s
+            )  # a long range shows its way
         for key in set(context.partition_keys) - set(keys.values()):
             record(context, key, {"status": "off the schedule, or before feature_start_time: nothing to compact"})
 

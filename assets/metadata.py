@@ -1,7 +1,6 @@
 """Metadata of one partition, and charts in it.
 
-The rule: numbers carry their unit in the name; every partition of a range gets its own, and one line in the run's log, so
-that a long range shows how far it is.
+The rule: numbers carry their unit in the name, and every partition of a range gets its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,6 @@ CHART_WIDTH = 40
 def record(context: dg.AssetExecutionContext, key: str, facts: Mapping[str, Any]) -> None:
     """Hand out the metadata of one partition."""
     context.add_asset_metadata(facts, partition_key=key)
-    shown = ", ".join(f"{name} {value}" for name, value in facts.items() if isinstance(value, int | float | str))
-    context.log.info("%s: %s", key, shown)
 
 
 def bar_chart(title: str, bars: Sequence[tuple[str, float]]) -> dg.MarkdownMetadataValue:
