@@ -1,7 +1,7 @@
 """Errors as a person at a terminal is told them.
 
 The rule: one message on standard error and a number, never a traceback, unless `--debug` is given. The number says whose
-mistake it is: 2 the caller's, 1 ours or the environment's, 70 one that nobody foresaw; shells know the person's own Ctrl-C as 130.
+mistake it is: 2 the caller's, 1 ours or the environment's, 70 one that nobody foresaw. Ctrl-C ends with 130, as in shells.
 """
 
 import re

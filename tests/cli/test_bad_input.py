@@ -1,0 +1,122 @@
+"""What is told to a person who mistypes, or whose machine is not as it must be: one message, a number, no traceback."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tilefold.cli import app as commands
+from tilefold.cli.faults import CALLER, FAULT, UNFORESEEN
+
+INTERRUPTED = 130
+
+MISTYPED = [
+    (("get", "spent", "user=1"), "Did you mean spend?"),
+    (("explain", "both", "user=1"), "Declared are: spend, turnover"),
+    (("materialize", "nothing"), "Declared are: spend, turnover"),
+    (("get", "spend"), "join key 'user' is missing; got []. Write user=...."),
+    (("get", "both", "user=1"), "join key 'paid' is missing"),
+    (("get", "spend", "1"), "a join key is written key=value; got '1'"),
+    (("get", "spend", "=1"), "a join key is written key=value; got '=1'"),
+    (("get", "spend", "usr=1"), "no such join key; got 'usr'. Did you mean user?"),
+    (("get", "spend", "user=1", "user=2"), "a join key is given once; got 'user'"),
+    (("get", "spend", "user=ann"), "join key 'user' is Int64; got 'ann'. Write user=17."),
+    (("get", "spend", "user="), "join key 'user' is Int64; got ''"),
+    (("get", "turnover", "paid=perhaps"), "join key 'paid' is Boolean; got 'perhaps'. Write paid=true."),
+    (("get", "spend", "user=1", "--at", "yesterday"), "option --at: it must be a time in ISO 8601; got 'yesterday'"),
+    (("materialize", "spend", "--as-of", "2024-13-01"), "option --as-of: it must be a time in ISO 8601"),
+    (("materialize", "spend", "--as-of", "2024-03-01T07:00"), "as_of must lie on its batch_schedule"),
+    (("materialize", "spend", "--as-of", "2999-01-01"), "as_of must not lie after now"),
+    (("demo", "--days", "0"), "days must be at least 1; got 0"),
+    (("views", "--definitions", "nowhere"), "there must be such a folder or module; got 'nowhere'"),
+    (("views", "--online", "http://localhost"), "it must be redis://"),
+    (("doctor", "--bind-online", "nonsense"), "it must be redis://"),
+    (("mend",), "No such command 'mend'"),
+    (("get", "spend", "user=1", "--loud"), "No such option"),
+    (("up", "--port", "0"), "Invalid value for '--port'"),
+    (("get",), "Missing argument"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTYPED, ids=[" ".join(arguments) for arguments, _ in MISTYPED])
+def test_mistakes_are_told(tilefold: Run, arguments: tuple[str, ...], message: str) -> None:
+    """Each says what was wrong and what would be right, ends with 2, and writes nothing to standard output."""
+    code, out, err = tilefold(*arguments)
+    assert (code, out) == (CALLER, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_reading_the_past_is_refused(tilefold: Run) -> None:
+    """A time before the watermark is an error that says from when on one may read."""
+    tilefold("materialize", "spend")
+    code, _, err = tilefold("get", "spend", "user=1", "--at", "2024-01-01")
+    assert (code, "a read must lie at or after its watermark" in err) == (CALLER, True)
+
+
+def test_a_store_that_is_down_is_told(tilefold: Run) -> None:
+    """Nobody listens: ours or the environment's fault, so the number is another."""
+    code, _, err = tilefold("views", "--online", "redis://:secret@127.0.0.1:1/0")
+    assert code == FAULT
+    assert err.startswith("Error (store unavailable)")
+    assert "secret" not in err
+
+
+def test_another_store_than_bound_is_told_with_the_way_out(tilefold: Run, online_url: str) -> None:
+    """A folder of one store opened with another says which command binds it anew."""
+    tilefold("views")
+    code, _, err = tilefold("views", "--online", online_url)
+    assert (code, "tilefold doctor" in err, "--bind-online" in err) == (CALLER, True, True)
+
+
+def test_a_file_in_the_place_of_the_root_is_told(tilefold: Run, tmp_path: Path) -> None:
+    """The root must be a folder."""
+    (tmp_path / "file").write_text("")
+    code, _, err = tilefold("views", "--root", str(tmp_path / "file"))
+    assert (code, "its root must be a folder that can be written" in err) == (CALLER, True)
+
+
+def test_an_unreadable_source_file_is_told(tilefold: Run, root: Path) -> None:
+    """Broken Parquet is named, and nothing is served of it."""
+    (root / "payments.parquet").write_bytes(b"broken")
+    code, _, err = tilefold("materialize", "spend")
+    assert (code, "payments.parquet" in err, "its files must be readable" in err) == (CALLER, True, True)
+
+
+def test_a_definition_that_fails_is_told_with_its_line(tilefold: Run, definitions: Path) -> None:
+    """A file of declarations that raises is named with the line that did."""
+    (definitions / "wrong.py").write_text("one = 1\ntwo = one.two\n")
+    code, _, err = tilefold("views")
+    assert (code, "wrong.py, line 2 must import" in err, "AttributeError" in err) == (CALLER, True, True)
+
+
+def test_a_definition_that_does_not_parse_is_told_with_its_line(tilefold: Run, definitions: Path) -> None:
+    """A syntax error too."""
+    (definitions / "wrong.py").write_text("one = 1\ntwo =\n")
+    code, _, err = tilefold("views")
+    assert (code, "wrong.py, line 2 must import" in err) == (CALLER, True)
+
+
+def test_what_nobody_foresaw_is_short(tilefold: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of no kind of ours says what it is and how to see more."""
+    monkeypatch.setattr(commands, "key_types", lambda *_: 1 / 0)
+    code, out, err = tilefold("get", "spend", "user=1")
+    assert (code, out) == (UNFORESEEN, "")
+    assert err == "Unexpected ZeroDivisionError: division by zero. Run it again with --debug to see where.\n"
+
+
+def test_debug_shows_where(tilefold: Run) -> None:
+    """With `--debug` the error itself comes through, traceback and all."""
+    with pytest.raises(LookupError, match="Declared are"):
+        tilefold("get", "spent", "user=1", "--debug")
+
+
+def test_ctrl_c_is_no_error_of_ours(tilefold: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person who stops it gets the number that shells use."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "key_types", stopped)
+    code, _, err = tilefold("get", "spend", "user=1")
+    assert (code, "Traceback" in err) == (INTERRUPTED, False)

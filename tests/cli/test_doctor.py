@@ -1,0 +1,105 @@
+"""`tilefold doctor`: what it finds, and that what it says to do helps."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.cli.conftest import Run
+from tilefold.cli import checks
+from tilefold.cli.checks import FREE_FAIL_BYTES, Level
+from tilefold.cli.faults import FAULT
+from tilefold.cli.session import Session
+
+
+def test_a_sound_workspace_needs_nothing(tilefold: Run) -> None:
+    """Every check is ok after both views were materialized."""
+    tilefold("materialize", "spend")
+    tilefold("materialize", "turnover")
+    code, out, _ = tilefold("doctor")
+    assert (code, out.splitlines()[-1]) == (0, "Nothing needs mending.")
+    assert {line[:4].strip() for line in out.splitlines()[:-1]} == {"ok"}
+
+
+def test_a_folder_that_is_not_there_is_left_so(tilefold: Run, tmp_path: Path) -> None:
+    """Looking makes nothing."""
+    code, out, _ = tilefold("doctor", "--root", str(tmp_path / "none"))
+    assert (code, "does not exist yet" in out) == (0, True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_view_that_is_not_served_yet_is_a_warning(tilefold: Run) -> None:
+    """With the command that serves it."""
+    code, out, _ = tilefold("doctor")
+    assert (code, "-> tilefold materialize spend" in out) == (0, True)
+
+
+def test_a_view_that_is_behind_is_a_warning(tilefold: Run) -> None:
+    """A watermark older than the newest due is told with the command that moves it."""
+    tilefold("materialize", "spend", "--as-of", "2024-03-02")
+    _, out, _ = tilefold("doctor")
+    assert "A newer day is due: tilefold materialize spend" in out
+
+
+def test_wrong_definitions_fail(tilefold: Run, definitions: Path) -> None:
+    """Definitions that do not load are a failure with their message."""
+    (definitions / "payments.py").write_text("nonsense(")
+    code, out, _ = tilefold("doctor")
+    assert (code, "fail  definitions" in out, "payments.py, line 1" in out) == (FAULT, True, True)
+
+
+def test_a_store_that_is_down_fails(tilefold: Run) -> None:
+    """A store that does not answer is a failure, and the other checks run all the same."""
+    code, out, _ = tilefold("doctor", "--online", "redis://127.0.0.1:1/0")
+    assert (code, "fail  store" in out, "ok    definitions" in out) == (FAULT, True, True)
+
+
+def test_a_broken_table_fails(tilefold: Run, root: Path) -> None:
+    """A table whose log is broken is named."""
+    tilefold("materialize", "spend")
+    for commit in (root / "payments/event_log/_delta_log").glob("*.json"):
+        commit.write_text("broken")
+    code, out, _ = tilefold("doctor")
+    assert (code, "fail  source payments" in out) == (FAULT, True)
+
+
+def test_a_password_that_others_can_read_fails(tilefold: Run, root: Path) -> None:
+    """The address file must be its owner's alone; the command that is named mends it."""
+    tilefold("views")
+    secret = root / "online/address.json"
+    secret.chmod(0o644)
+    code, out, _ = tilefold("doctor")
+    assert (code, f"chmod 600 {secret}" in out) == (FAULT, True)
+    secret.chmod(0o600)
+    assert tilefold("doctor")[0] == 0
+
+
+def test_another_version_than_tested_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of another version is named with both; a missing one is a failure."""
+    monkeypatch.setattr(checks, "_installed", {"polars": "1.0.0", "redis": None}.get)
+    found = {finding.found.split()[0]: finding for finding in checks.packages(Session())}
+    assert (found["polars"].level, "is 1.0.0, tested with" in found["polars"].found) == (Level.WARN, True)
+    assert found["redis"].level is Level.FAIL
+
+
+def test_a_full_disk_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Too little room is told before a write fails."""
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=FREE_FAIL_BYTES - 1))
+    (finding,) = checks.folder(Session(root=str(tmp_path)))
+    assert finding.level is Level.FAIL
+
+
+def test_a_folder_is_bound_to_another_store(tilefold: Run, online_url: str) -> None:
+    """After `--bind-online` the folder opens with that store, and back again with the embedded one."""
+    tilefold("materialize", "spend")
+    assert tilefold("doctor", "--bind-online", online_url)[0] == 0
+    assert tilefold("materialize", "spend", "--online", online_url)[1].count("2 keys written") == 1
+    assert tilefold("doctor", "--bind-online", "embedded")[0] == 0
+    assert tilefold("get", "spend", "user=1")[0] == 0
+
+
+def test_a_store_that_cannot_be_used_is_not_bound(tilefold: Run) -> None:
+    """Binding asks the store first; the folder stays with the one it has."""
+    tilefold("views")
+    assert tilefold("doctor", "--bind-online", "redis://127.0.0.1:1/0")[0] == FAULT
+    assert tilefold("views")[0] == 0
