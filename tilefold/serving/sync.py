@@ -21,7 +21,7 @@ from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import to_datetime
 from tilefold.engine.windows import reach_us
-from tilefold.errors import CorruptBlobError, InputError, complaint
+from tilefold.errors import FormatError, InputError, complaint
 from tilefold.serving.context import ViewContext
 from tilefold.serving.reports import SyncReport
 from tilefold.stores.online_store import OnlineStore
@@ -182,7 +182,7 @@ class _Sync:
         for key, (data, _) in zip(keys, self._online.read_many(keys), strict=True):
             try:
                 self._context.codec.decode(data or seal(b"", self._mark))
-            except CorruptBlobError:
+            except FormatError:
                 self._online.drop_part(key)
 
     def _report(self, *, superseded: bool, full: bool) -> SyncReport:

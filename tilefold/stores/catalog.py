@@ -48,6 +48,8 @@ class Catalog:
 
     def put_if_absent(self, key: str, value: str) -> str:
         """Set a key that was never set; returns the value that it has, which may be another's."""
+        if (known := self.get(key)) is not None:
+            return known
         self._put(key, value, replace=False)
         won = self.get(key)
         assert won is not None
