@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -36,9 +37,10 @@ def project(root: Path) -> dg.Definitions:
 
 def backfill(defs: dg.Definitions, instance: dg.DagsterInstance, first: date, last: date) -> dg.ExecuteInProcessResult:
     """Materialize a range of every event log, tile table and compaction in one run, with their checks."""
+    assets: list[Any] = [*(defs.assets or []), *(defs.asset_checks or [])]
     keys = [key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[-1] in STEPS]
     return dg.materialize(
-        [*(defs.assets or []), *(defs.asset_checks or [])],
+        assets,
         selection=dg.AssetSelection.assets(*keys),
         instance=instance,
         resources=defs.resources,
@@ -82,13 +84,14 @@ def main() -> None:
         first = date.fromisoformat(flights.first_day)
         last = min(first + timedelta(days=given.days - 1), datetime.now(UTC).date() - timedelta(days=1))
         defs = project(root)
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         result = backfill(defs, instance, first, last)
-        total_s = time.perf_counter() - began
+        total_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
     for step, seconds in step_seconds(result):
         print(f"{step:60} {seconds:8.1f} s")
     days = (last - first).days + 1
-    print(f"{machine()}: {flights.rows} flights, {days} days, total {total_s:.1f} s; target under {TARGET_S} s for {YEAR} days")
+    took = f"total {total_s:.1f} s, {cpu_s:.1f} s of one core"
+    print(f"{machine()}: {flights.rows} flights, {days} days, {took}; target under {TARGET_S} s for {YEAR} days")
 
 
 if __name__ == "__main__":
