@@ -11,7 +11,7 @@ from tests.pipelines import DAY, LABEL, UNITS, Clock, assert_all_equal_reference
 from tilefold import Aggregate, LifetimeWindow, TimeWindow, Workspace
 from tilefold.aggregation_functions import last_distinct
 from tilefold.errors import ConflictError
-from tilefold.serving import compaction
+from tilefold.serving import compaction, ground
 from tilefold.serving.compaction import run_compaction
 
 USERS = "abcdefgh"
@@ -127,6 +127,26 @@ def test_never_overwritten(ws: Workspace) -> None:
     run_compaction(context, int(day(6).timestamp() * 1e6), barrier)
     with pytest.raises(ConflictError):
         run_compaction(context, int(day(6).timestamp() * 1e6), barrier)
+
+
+def test_another_builder_in_between(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles that another process rebuilds from a later correction, just before they are read, are not half taken."""
+    context, real = ws.context("spend"), ground.build_days
+
+    def overtaken(*arguments: Any, **named: Any) -> Any:
+        report = real(*arguments, **named)
+        if not context.log.snapshot().scan().filter(pl.col("event_id") == "new").collect().height:
+            ws.append("events", frame([("b", 0.2, 50, "new")]), replace=(day(0), day(1)))
+            ws.build_tiles("spend", day(0), day(1))
+        return report
+
+    ws.build_tiles("spend", day(0), day(6))
+    monkeypatch.setattr(ground, "build_days", overtaken)
+    ws.compact("spend", day(6))
+    ws.sync("spend", day(6))
+    assert ws.get_features("spend", {"user": "b"}).values["spend.units_sum_lifetime"] == 1
+    ws.materialize("spend", day(6))
+    assert ws.get_features("spend", {"user": "b"}).values["spend.units_sum_lifetime"] == 50
 
 
 def test_counts(ws: Workspace) -> None:

@@ -11,8 +11,9 @@ from typing import Protocol
 import polars as pl
 
 from tilefold.engine.layout import FIRST
-from tilefold.engine.time import DAY_US, day_start_us
-from tilefold.serving.building import Progress, build_days, no_progress
+from tilefold.engine.time import DAY_US, day_of, day_start_us
+from tilefold.errors import ConflictError, complaint
+from tilefold.serving.building import NO_EVENTS, Progress, build_days, no_progress
 from tilefold.serving.context import ViewContext
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
@@ -20,6 +21,7 @@ from tilefold.stores.tile_snapshot import TileSnapshot
 
 HELD_TILES_MAX = 3_000_000
 """Rows that are held: some hundred megabytes."""
+ATTEMPTS = 5
 
 
 class Tiles(Protocol):
@@ -75,12 +77,37 @@ def prepare(
     ----------
     hold
         Keep the tiles in memory if they are few enough: for several compactions.
+
+    Raises
+    ------
+    ConflictError
+        If another builder brings the tiles to another state of the log again and again.
     """
-    log = context.log.snapshot(barrier.version)
-    rebuilt = build_days(context, log, first, last, progress=progress).rebuilt
+    log, table = context.log.snapshot(barrier.version), context.tile_table()
+    rebuilt: set[date] = set()
+    for _ in range(ATTEMPTS):
+        rebuilt |= set(build_days(context, log, first, last, progress=progress).rebuilt)
+        pinned = table.snapshot()
+        if _fits(context, log, pinned, first, last):
+            return _ground(context, log, pinned, first, last, hold=hold, rebuilt=rebuilt)
+    mend = "Let one process at a time build this view, then try again."
+    thing, rule = f"view '{context.view.name}'", "its tiles must stay as they were built until they are read"
+    raise ConflictError(complaint(thing, rule, f"{ATTEMPTS} attempts", mend))
+
+
+def _fits(context: ViewContext, log: LogSnapshot, pinned: TileSnapshot, first: date, last: date) -> bool:
+    """Whether the tiles are those of the log: another builder may have brought them to a newer one in between."""
+    start = max(first, day_of(context.view.feature_start_us))
+    wanted = {day: files.fingerprint for day, files in log.days().items() if start <= day < last}
+    found = {day: tiles.fingerprint for day, tiles in pinned.days().items() if start <= day < last}
+    return {day: mark for day, mark in found.items() if mark != NO_EVENTS} == wanted
+
+
+def _ground(
+    context: ViewContext, log: LogSnapshot, pinned: TileSnapshot, first: date, last: date, *, hold: bool, rebuilt: set[date]
+) -> Ground:
     table = context.tile_table()
-    pinned = table.snapshot()
     rows = sum(tiles.rows for day, tiles in pinned.days().items() if first <= day < last)
     held = hold and rows <= HELD_TILES_MAX
     tiles: Tiles = HeldTiles(pinned, first, last, table.buckets) if held else pinned
-    return Ground(log, tiles, table.buckets, rebuilt)
+    return Ground(log, tiles, table.buckets, tuple(sorted(rebuilt)))
