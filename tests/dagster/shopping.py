@@ -14,6 +14,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from orchestration.definitions import build_definitions
 from resources import WorkspaceResource
 from tests.dagster.shop.shop import START
+from tilefold.engine.mark import Mark
 from tilefold.serving.definitions import load_definitions
 from tilefold.workspace import Workspace
 
@@ -60,12 +61,16 @@ class Shop:
         """The shop's workspace, beside Dagster."""
         return self.resource.open()
 
-    def run(self, assets: Sequence[str], first: str, last: str | None = None, *more: Any) -> dg.ExecuteInProcessResult:
+    def run(self, assets: Sequence[str], first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
         """Materialize a partition, or a range of them in one run, with the checks; a failed check stops what depends on it."""
-        chosen = dg.AssetSelection.assets(*[dg.AssetKey(name.split("/")) for name in assets])
+        return self.select(dg.AssetSelection.assets(*[dg.AssetKey(name.split("/")) for name in assets]), first, last)
+
+    def select(self, chosen: dg.AssetSelection, first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
+        """Run what is selected, assets or checks alone, of a partition or a range of them."""
+        assets: list[Any] = [*(self.definitions.assets or []), *(self.definitions.asset_checks or [])]
         tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if last else {}
         return dg.materialize(
-            [*(self.definitions.assets or []), *(self.definitions.asset_checks or []), *more],
+            assets,
             selection=chosen,
             instance=self.instance,
             resources=self.definitions.resources,
@@ -79,3 +84,20 @@ def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> Mapping[str, M
     """The metadata of each partition that a run materialized."""
     events = result.asset_materializations_for_node(asset.replace("/", "__"))
     return {str(event.partition): {name: value.value for name, value in event.metadata.items()} for event in events}
+
+
+def mark_of(shop: Shop) -> Mark | None:
+    """The mark of what is served of `user_spend`."""
+    with shop.open() as ws:
+        view = ws.definitions.view("user_spend")
+        return ws.online_store.mark(view.name, view.version)
+
+
+def lose_rows(shop: Shop, table: str, where: str) -> None:
+    """Take the first key out of the files of a table of `user_spend` whose path holds a text, as a stray hand would."""
+    with shop.open() as ws:
+        folder = Path(ws.context("user_spend").uri, table)
+    for path in folder.rglob("*.parquet"):
+        if where in str(path):
+            rows = pl.read_parquet(path, hive_partitioning=False)
+            rows[1:].write_parquet(path, metadata=pl.read_parquet_metadata(path))

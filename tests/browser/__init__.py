@@ -1,0 +1,1 @@
+"""The real stack, looked at with a real browser."""

@@ -1,0 +1,113 @@
+"""Checks of a single partition: what they find, and what they stop."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+import polars as pl
+
+from tests.dagster.shopping import DAYS, SPEND, Shop, lose_rows, mark_of
+from tilefold.engine.mark import Mark
+
+LOG = "purchases/event_log"
+TILES, COMPACTED, ONLINE = SPEND
+
+
+def evaluations(result: dg.ExecuteInProcessResult) -> Mapping[tuple[str, str], dg.AssetCheckEvaluation]:
+    """What a run's checks said, by asset and name."""
+    return {(each.asset_key.to_user_string(), each.check_name): each for each in result.get_asset_check_evaluations()}
+
+
+def serve(shop: Shop) -> dg.ExecuteInProcessResult:
+    """Bring the fourth day online."""
+    return shop.run((LOG, *SPEND), DAYS[3])
+
+
+def check_online(shop: Shop) -> Mapping[tuple[str, str], dg.AssetCheckEvaluation]:
+    """What the checks say of what is served now, with nothing materialized before them."""
+    checks = dg.AssetSelection.checks_for_assets(dg.AssetKey(ONLINE.split("/")))
+    return evaluations(shop.select(checks, DAYS[3]))
+
+
+def test_every_check_passes_but_the_one_of_age(shop: Shop) -> None:
+    """On data of 2024 all checks pass; that it is old is a warning."""
+    found = evaluations(serve(shop))
+    assert {key: each.passed for key, each in found.items()} == {
+        (TILES, "events_conserved"): True,
+        (COMPACTED, "events_conserved"): True,
+        (ONLINE, "stamps_not_ahead"): True,
+        (ONLINE, "sample_equals_reference"): True,
+        (ONLINE, "watermark_is_fresh"): False,
+    }
+    assert found[ONLINE, "watermark_is_fresh"].severity is dg.AssetCheckSeverity.WARN
+    assert found[TILES, "events_conserved"].partition == DAYS[3]
+    assert found[ONLINE, "sample_equals_reference"].metadata["values"].value > 0
+
+
+def test_a_compaction_that_lost_a_key_is_not_served(shop: Shop) -> None:
+    """The check of a compaction blocks: what is served stays as it was, and the run says how many events are missing."""
+    assert shop.run((LOG, TILES, COMPACTED), DAYS[3]).success
+    lose_rows(shop, "compacted", "tf_as_of_us=")
+    result = shop.select(
+        dg.AssetSelection.assets(dg.AssetKey(ONLINE.split("/")))
+        | dg.AssetSelection.checks_for_assets(dg.AssetKey(COMPACTED.split("/"))),
+        DAYS[3],
+    )
+    found = evaluations(result)[COMPACTED, "events_conserved"]
+    assert not found.passed
+    assert found.metadata["found"].value < found.metadata["expected"].value
+    assert mark_of(shop) is None
+
+
+def test_a_wrong_value_is_named(shop: Shop) -> None:
+    """Where a key's part is another's, the check by the reference says which feature of which key is wrong."""
+    serve(shop)
+    with shop.open() as ws:
+        one, other = (ws.online_key("user_spend", {"user_id": f"u{number}"}) for number in (1, 2))
+        for number in range(12):
+            client, key = ws.online_client(), ws.online_key("user_spend", {"user_id": f"u{number}"})
+            client.hset(key, "b", client.hget(one if number % 2 else other, "b"))
+    found = check_online(shop)[ONLINE, "sample_equals_reference"]
+    assert not found.passed
+    assert any("amount_sum_3d is" in text for text in found.metadata["wrong"].value)
+
+
+def test_a_stamp_ahead_of_the_mark_is_named(shop: Shop) -> None:
+    """A key that claims a compaction which was never synced is found."""
+    serve(shop)
+    mark = mark_of(shop)
+    assert mark is not None
+    with shop.open() as ws:
+        client, key = ws.online_client(), ws.online_key("user_spend", {"user_id": "u1"})
+        part = client.hget(key, "b")
+        assert isinstance(part, bytes)
+        client.hset(key, "b", part.replace(mark.to_bytes(), Mark(mark.watermark_us, mark.epoch + 1).to_bytes()))
+    found = check_online(shop)[ONLINE, "stamps_not_ahead"]
+    assert not found.passed
+    assert found.metadata["ahead"].value == [key.decode()]
+
+
+def test_the_newest_day_is_fresh(shop: Shop) -> None:
+    """Once yesterday is served, the check of age passes."""
+    definition = shop.definitions.resolve_asset_graph().get(dg.AssetKey(ONLINE.split("/"))).partitions_def
+    assert isinstance(definition, dg.DailyPartitionsDefinition)
+    yesterday = definition.get_last_partition_key()
+    assert yesterday is not None
+    result = shop.run((LOG, *SPEND), yesterday)
+    assert evaluations(result)[ONLINE, "watermark_is_fresh"].passed
+    assert result.success
+
+
+def test_appended_events_make_checks_wait(shop: Shop) -> None:
+    """Events that came after a day was built are not held against it."""
+    serve(shop)
+    with shop.open() as ws:
+        late = {
+            "user_id": ["u1"],
+            "timestamp": [ws.now().replace(year=2024, month=1, day=4)],
+            "amount": [1.0],
+            "merchant": ["a"],
+        }
+        ws.append("purchases", pl.DataFrame(late))
+    found = check_online(shop)[ONLINE, "sample_equals_reference"]
+    assert found.passed
+    assert found.description == "Not compared: nothing is served, or the event log has changed since."
