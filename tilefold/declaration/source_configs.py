@@ -52,4 +52,21 @@ class FileConfig:
 
 @dataclass(frozen=True, slots=True)
 class PushConfig:
-    """Events are pushed, one by one or in batches, through `Workspace.ingest` or HTTP."""
+    """Events are pushed, one by one or in batches, through `Workspace.ingest` or HTTP.
+
+    Parameters
+    ----------
+    shards
+        Into how many shards the stream log of the source is split: so many writers can share its work. Fixed for one log.
+    shard_by
+        The column whose value chooses the shard; else the event's id does.
+    dedupe_horizon
+        How long an event's id is remembered online, so that sending it again counts once at once.
+    record_bytes_max
+        The largest record that is accepted, as it is kept in the log.
+    """
+
+    shards: int = 4
+    shard_by: str | None = None
+    dedupe_horizon: timedelta = timedelta(days=3)
+    record_bytes_max: int = 64 * 1024

@@ -1,13 +1,14 @@
 """Windows: as people write them, and as the engine uses them.
 
 The rule: what people write is only held here; it is checked and resolved where a view is declared, so that errors can name
-the view. The engine knows one plain form, `Window`: a size and how far it is moved back. With A the leading edge of a
-batch view, it is the half-open span
+the view. The engine knows one plain form, `Window`: a size, how far it is moved back, and the grid of its trailing edge. With A
+the leading edge of a batch view, it is the half-open span
 
         A - offset - size                A - offset          A
     -----[===============================)-------------------|----> time
 
-and a series is several such windows, the oldest first.
+On stream views both edges are worked out from the read time (`tilefold.engine.windows`). A series is several such windows, the
+oldest first.
 """
 
 from dataclasses import dataclass
@@ -79,13 +80,18 @@ class Window:
     lifetime_start_us
         Of a lifetime: where it begins, if later than the view's feature start; it lies on the view's schedule.
     hop_us
-        None on batch views, whose edges move with the schedule; on stream views 0 for exact, else the trailing edge's grid.
+        None on batch views, whose edges move with the schedule; on stream views 0 for exact (and lifetimes), else the trailing
+        edge's grid.
+    ends_on_grid
+        Of a stream view's window with a hop: whether its end lies on the grid too (offset windows and series), instead of at
+        the read time.
     """
 
     size_us: int | None
     offset_us: int = 0
     lifetime_start_us: int | None = None
     hop_us: int | None = None
+    ends_on_grid: bool = False
 
     def __post_init__(self) -> None:
         assert self.size_us is None or self.size_us > 0, "windows are resolved from checked declarations"

@@ -1,10 +1,18 @@
 """Where the windows of a view begin and end.
 
-The rule: all spans are half open, `[start, end)`. For a batch view with schedule S and data delay d, read at time t:
+The rule: all spans are half open, `[start, end)`, in whole microseconds. For a batch view with schedule S and data delay d,
+read at time t:
 
     A = floor(t - d, S)          the edge; online it is the watermark E of the last compaction
     window of size W, offset o   [A - o - W, A - o)
     lifetime                     [lifetime start, A - o)
+
+For a stream view read at t, where `t + 1` is the first microsecond that is not counted:
+
+    exact (hop 0)                [t - o - W + 1, t - o + 1)
+    hop h                        [floor(t, h) - W, t + 1)
+    hop h, offset or series      [floor(t - o, h) - W, floor(t - o, h))
+    lifetime                     [lifetime start, t - o + 1)
 """
 
 from collections.abc import Iterable
@@ -21,16 +29,29 @@ def edge_us(read_us: int, schedule_us: int, data_delay_us: int) -> int:
     return floor(read_us - data_delay_us, schedule_us)
 
 
-def bounds_us(window: Window, edge: int) -> tuple[int, int]:
-    """Start and end (exclusive) of a window at an edge, in microseconds."""
-    end = edge - window.offset_us
+def bounds_us(window: Window, at_us: int) -> tuple[int, int]:
+    """Start and end (exclusive) of a window, in microseconds.
+
+    Parameters
+    ----------
+    at_us
+        Of a batch view's window the edge A, of a stream view's the read time t.
+    """
+    moved_us = at_us - window.offset_us
+    if window.hop_us is None:
+        edge_us = end_us = moved_us
+    elif window.hop_us == 0:
+        edge_us = end_us = moved_us + 1
+    else:
+        edge_us = floor(moved_us, window.hop_us)
+        end_us = edge_us if window.ends_on_grid else moved_us + 1
     if window.size_us is None:
-        start = BEGINNING_US if window.lifetime_start_us is None else window.lifetime_start_us
-        return min(start, end), end
-    return end - window.size_us, end
+        start_us = BEGINNING_US if window.lifetime_start_us is None else window.lifetime_start_us
+        return min(start_us, end_us), end_us
+    return edge_us - window.size_us, end_us
 
 
 def reach_us(windows: Iterable[Window]) -> int | None:
-    """How far before its edge the longest window begins; None where a lifetime is among them."""
-    sizes = [None if window.size_us is None else window.size_us + window.offset_us for window in windows]
+    """How far before its edge the longest window begins at most; None where a lifetime is among them."""
+    sizes = [None if window.size_us is None else window.size_us + window.offset_us + (window.hop_us or 0) for window in windows]
     return None if None in sizes else max(size for size in sizes if size is not None)
