@@ -79,18 +79,24 @@ class _Plan(NamedTuple):
 
 
 class Codec:
-    """Reads the batch parts of one view."""
+    """Reads the batch parts of one view.
 
-    def __init__(self, layout: Layout) -> None:
+    Parameters
+    ----------
+    plain
+        Read every column to Python values: for rows that hold no totals.
+    """
+
+    def __init__(self, layout: Layout, *, plain: bool = False) -> None:
         self._view = layout.view_name
         self._shapes = shapes(layout)
         self._columns = TIMES + len(self._shapes)
         self._masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
         self._numbers = self._columns + len(self._masks)
         self._variable = [(TIMES + n, shape) for n, shape in enumerate(self._shapes) if shape.variable]
-        self._codes_start = PART_START + TILES.size
+        self._codes_start = TILES.size
         self._base_start = self._codes_start + self._numbers
-        self._raw = {TIMES + n for n, shape in enumerate(self._shapes) if shape.running is None}
+        self._raw = {TIMES + n for n, shape in enumerate(self._shapes) if plain or shape.running is None}
         self._plans: dict[bytes, _Plan] = {}
 
     def decode(self, data: bytes) -> Part:
@@ -106,10 +112,14 @@ class Codec:
         mark, empty = self._check_header(data)
         if empty:
             return Part(mark, 0, 0, (), (), [()] * len(self._shapes))
+        return self.decode_rows(data[PART_START:], mark)
+
+    def decode_rows(self, rows: bytes, mark: Mark) -> Part:
+        """The tiles in what stands behind a header; raises CorruptBlobError."""
         try:
-            return self._decode_part(data, mark)
+            return self._decode_part(rows, mark)
         except (struct.error, KeyError, IndexError, UnicodeDecodeError, ValueError) as error:
-            raise self._corrupt("its columns must fill it", len(data)) from error
+            raise self._corrupt("its columns must fill it", len(rows)) from error
 
     def _check_header(self, data: bytes) -> tuple[Mark, bool]:
         if len(data) < PART_START:
@@ -127,7 +137,7 @@ class Codec:
         return Mark(watermark_us, epoch), empty
 
     def _decode_part(self, data: bytes, mark: Mark) -> Part:
-        head = data[PART_START : self._base_start]
+        head = data[: self._base_start]
         plan = self._plans.get(head) or self._new_plan(head)
         if len(data) < plan.end:
             raise self._corrupt(f"its numbers end at byte {plan.end}", len(data))

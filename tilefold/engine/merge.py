@@ -1,8 +1,9 @@
 """The merged read of one key: tiles folded into one value per feature.
 
-The rule: this is the one place that decides which tiles count. The watermark and epoch that hold for a key are the larger of
-its own stamp and the view's committed mark; a tile is in a window if it lies wholly inside; a tile that overlaps otherwise
-makes the window inexact, which the reader says (STALE) instead of passing a wrong number off as right.
+The rule: this is the one place that decides which tiles count (`merge_stream` asks it of each group of a stream part). The
+watermark and epoch that hold for a key are the larger of its own stamp and the view's committed mark; a tile is in a window if
+it lies wholly inside; a tile that overlaps otherwise makes the window inexact, which the reader says (STALE) instead of passing
+a wrong number off as right.
 """
 
 from bisect import bisect_left
@@ -22,6 +23,14 @@ from tilefold.functions.plain import same
 def in_force(part: Part | None, mark: Mark) -> Mark:
     """The watermark and epoch that hold for a key."""
     return mark if part is None or part.mark < mark else part.mark
+
+
+def is_covered(epoch: int, mark: Mark) -> bool:
+    """Whether rows of an epoch are in the batch part of `mark`, as far as they lie before its watermark.
+
+    The one predicate of the merged read: a row of the stream part counts unless `row < watermark and epoch <= n`.
+    """
+    return epoch <= mark.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +71,11 @@ class Folder:
         self._grain_us = layout.grain_us
         self._no_columns: list[Any] = [()] * len(layout.components)
         self.windows: list[Window] = list(dict.fromkeys(w for out in layout.outputs for w in out.feature.windows))
-        self._numbers = {window: number for number, window in enumerate(self.windows)}
-        self._nests: list[_Nest] = []
-        self._calls: list[_Call] = []
+        self.numbers = {window: number for number, window in enumerate(self.windows)}
+        self.nests: list[_Nest] = []
+        self.calls: list[_Call] = []
         self._finishes: list[_Finish] = []
-        places = _compile(layout, self._nests, self._calls, self._finishes)
+        places = _compile(layout, self.nests, self.calls, self._finishes)
         self._arrange = _arranger(
             [[places[number, w] for w in out.feature.windows] for number, out in enumerate(layout.outputs)],
             [out.feature.is_series for out in layout.outputs],
@@ -77,7 +86,7 @@ class Folder:
         """The edges of each nest; kept, since most keys of a view are read at one watermark."""
         known, edges = self._known
         if known != watermark_us or not edges:
-            edges = [nest.edges(watermark_us, self._grain_us) for nest in self._nests]
+            edges = [nest.edges(watermark_us, self._grain_us) for nest in self.nests]
             self._known = (watermark_us, edges)
         return edges
 
@@ -88,20 +97,24 @@ class Folder:
         """
         columns = self._no_columns if part is None else part.columns
         spans, inexact = self._spans(part, watermark_us)
-        states = [fold(columns[start:stop], *spans[nest]) for nest, start, stop, fold in self._calls]
+        states = [fold(columns[start:stop], *spans[nest]) for nest, start, stop, fold in self.calls]
+        return self.finish(states), inexact
+
+    def finish(self, states: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """The value of every feature, from the states of each call, one per window of its nest."""
         values: list[Any] = []
         for finalize, calls in self._finishes:
             values += states[calls[0]] if finalize is same else map(finalize, *[states[call] for call in calls])
-        return self._arrange(values), inexact
+        return self._arrange(values)
 
     def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:
         """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""
         if part is None or not part.tiles:
-            return [([0] * len(nest.windows), 0) for nest in self._nests], []
+            return [([0] * len(nest.windows), 0) for nest in self.nests], []
         first, base = part.first, part.base
         spans: list[tuple[list[int], int]] = []
         inexact: list[int] = []
-        for nest, (starts, end) in zip(self._nests, self._edges_at(watermark_us), strict=True):
+        for nest, (starts, end) in zip(self.nests, self._edges_at(watermark_us), strict=True):
             high = bisect_left(first, end - base)
             lows = [bisect_left(first, start - base) for start in starts]
             if part.last is not first:  # some tile spans several cells, and may be cut
@@ -117,7 +130,7 @@ class Folder:
         at_end = high > 0 and last[high - 1] >= end - base
         for window, start, low in zip(nest.windows, starts, lows, strict=True):
             if (low and last[low - 1] >= start - base) or (at_end and low < high):
-                inexact.append(self._numbers[window])
+                inexact.append(self.numbers[window])
         return at_end
 
 
@@ -143,7 +156,8 @@ def _groups(layout: Layout) -> list[tuple[list[int], tuple[Window, ...]]]:
     for number, output in enumerate(layout.outputs):
         feature = output.feature
         for window in feature.windows:
-            key = (feature.function.label, feature.input_column, window.offset_us, window.lifetime_start_us)
+            grid = window.hop_us if window.ends_on_grid else None
+            key = (feature.function.label, feature.input_column, window.offset_us, window.lifetime_start_us, grid)
             numbers, windows = members.setdefault(key, (set(), set()))
             numbers.add(number)
             windows.add(window)

@@ -5,6 +5,7 @@ Each partial exists twice with one meaning, as Polars expressions for many keys 
 
     events --from_events--> tile rows --merge_rows--> fewer tile rows --finalize_rows--> values     (Polars, bulk)
     event  --lift-->        tile columns --fold, combine--> state --finalize--> value               (plain, one key)
+    tile, tile  --join-->   tile                                                                    (plain, one key)
 
 Merging is associative and has an identity (an absent tile), so tiles may be folded in any grouping. The shape follows
 Chronon's `BaseAggregator` (prepare, update, merge, finalize).
@@ -86,6 +87,14 @@ class Partial(ABC):
     @abstractmethod
     def combine(self, one: Any, other: Any) -> Any:
         """The state of two disjoint sets of tiles; neither is absent."""
+
+    @abstractmethod
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """The components of a state, as `fold` gives it: what a tile of the same events holds."""
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The components of two tiles as one tile; running totals of two sets of tiles join likewise."""
+        return self.stored(self.fold(tuple(zip(one, other, strict=True)), 0, 2))
 
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """The states of nested spans of tiles `[low, high)`, shortest first; what a span shares is folded once.

@@ -70,6 +70,14 @@ class Moments(Partial):
         mean = mean_one + delta * n_other / total
         return (total, mean, m2_one + m2_other + delta * delta * n_one * n_other / total)
 
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return tuple(state)
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return tuple(self.combine(one, other))
+
 
 def _variance(state: tuple[int, float, float] | None, freedom: int) -> float | None:
     count, _, m2 = state or (0, 0.0, 0.0)

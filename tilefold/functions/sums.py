@@ -45,6 +45,14 @@ class Count(Partial):
         """See `Partial`."""
         return one + other
 
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (state,)
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (one[0] + other[0],)
+
     def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """See `Partial`."""
         column = columns[0]
@@ -130,6 +138,15 @@ class WideSum(Count):
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
         return sum(columns[0][low:high]) * _HALF + sum(columns[1][low:high])
+
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        high, low = divmod(state, _HALF)
+        return (high, low)
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """See `Partial`; each half by itself, as everywhere, so that totals stay sums of stored halves."""
+        return (one[0] + other[0], one[1] + other[1])
 
     def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """See `Partial`."""
