@@ -16,6 +16,7 @@ number per window in them, so that its cost does not grow with the number of til
 
 import struct
 from collections.abc import Sequence
+from operator import add
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -34,7 +35,8 @@ _HEADER_AND_STAMP = struct.Struct(">BBHIqq").unpack_from
 TILES = struct.Struct("<I")
 BASE = struct.Struct("<q")
 PLANS_MAX = 4096  # kept per view; a plan is a few hundred bytes
-INT_FORMATS = {1: "B", 2: "h", 4: "i", 8: "q"}
+ONE_BYTE = "B"
+INT_FORMATS = {1: ONE_BYTE, 2: "h", 4: "i", 8: "q"}
 FLOAT_FORMATS = {4: "f", 8: "d"}
 
 Column: TypeAlias = Sequence[Any]
@@ -143,9 +145,9 @@ class Codec:
             raise self._corrupt(f"its numbers end at byte {plan.end}", len(data))
         numbers, view = plan.zeros.copy(), memoryview(data)
         for number, start, end, code in plan.picks:
-            numbers[number] = view[start:end].cast(code)
+            numbers[number] = data[start:end] if code == ONE_BYTE else view[start:end].cast(code)
         for number in plan.raw:
-            numbers[number] = numbers[number].tolist()  # type: ignore[attr-defined] # a memoryview
+            numbers[number] = list(numbers[number])
         position = plan.end
         for number, shape in self._variable:
             numbers[number], position = _read_variable(shape, data, position, numbers[number])
@@ -155,7 +157,7 @@ class Codec:
             pairs = zip(numbers[mask], numbers[number], strict=True)
             numbers[number] = [None if null else value for null, value in pairs]
         first, spans = numbers[0], numbers[1]
-        last = first if spans == bytes(plan.tiles) else [one + span for one, span in zip(first, spans, strict=True)]
+        last = first if spans == bytes(plan.tiles) else list(map(add, first, spans))
         (base,) = BASE.unpack_from(data, self._base_start)
         return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns])
 

@@ -153,7 +153,7 @@ class StreamMerger:
 
     def _states(self, slot: _Slot, pieces: Sequence[Piece], spans: Sequence[_Spans]) -> list[Any]:
         """The state of each window of a slot's nest, over all pieces."""
-        nothing = slot.partial.fold_chain([()] * (slot.stop - slot.start), [0] * len(self._nests[slot.nest]), 0)
+        nothing = slot.partial.nothing
         merged: list[Any] | None = None
         for piece, each in zip(pieces, spans, strict=True):
             lows, high = each.spans[slot.nest]
@@ -162,8 +162,8 @@ class StreamMerger:
             states = _piece_states(slot, piece, lows, high)
             merged = states if merged is None else _combined(slot.partial, merged, states)
         if merged is None:
-            return nothing
-        return [empty if state is None else state for state, empty in zip(merged, nothing, strict=True)]
+            return [nothing] * len(self._nests[slot.nest])
+        return [nothing if state is None else state for state in merged]
 
 
 def _nest_edges(windows: Sequence[Window], at_us: int) -> tuple[list[int], int]:

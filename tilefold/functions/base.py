@@ -25,6 +25,7 @@ TIE = "__tie"
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
 Expressions: TypeAlias = list[pl.Expr]
+Pick: TypeAlias = Callable[[Sequence[Any]], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Partial(ABC):
         The columns it stores, named `{prefix}{suffix}`.
     ordered
         Whether `from_events` relies on events sorted by (TIME, TIE).
+    nothing
+        The state of a span without tiles.
     running
         Which NumPy operation merges its components, where one does: parts then hold running totals from the newest tile
         back, so that the state of a window that ends with the part is a single look-up, however many tiles it spans.
@@ -66,6 +69,7 @@ class Partial(ABC):
     name: str
     components: tuple[Component, ...]
     ordered: bool = False
+    nothing: Any = None
     running: Literal["add", "minimum", "maximum"] | None = None
 
     @abstractmethod
@@ -99,7 +103,7 @@ class Partial(ABC):
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """The states of nested spans of tiles `[low, high)`, shortest first; what a span shares is folded once.
 
-        The state of a span without tiles is None, or 0 where that is the sum of nothing.
+        The state of a span without tiles is `nothing`.
         """
         state, states = None, []
         for low in lows:
@@ -110,10 +114,13 @@ class Partial(ABC):
             states.append(state)
         return states
 
-    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
-        """What `fold_chain` gives, from columns of running totals; `high` is the number of tiles."""
-        column = columns[0]
-        return [column[low] if low < high else None for low in lows]
+    def look_up(self, columns: Columns, absent: int, pick: Pick) -> Sequence[Any]:
+        """What `fold_chain` gives, from columns of running totals.
+
+        The first `absent` spans have no tiles; `pick` takes the totals of the others from a column.
+        """
+        found = pick(columns[0])
+        return (self.nothing,) * absent + found if absent else found
 
     def named(self, prefix: str) -> list[str]:
         """The names of the stored columns, in the order of `components`."""

@@ -126,7 +126,7 @@ class FeatureVector:
         self._service, self._parts = service, parts
         picks = service.picks
         taken = parts[0].values if picks is None else [parts[view].values[number] for view, number in picks]
-        self.values: dict[str, Any] = dict(zip(service.names, taken, strict=True))
+        self.values: dict[str, Any] = dict(zip(service.names, taken))  # noqa: B905 - as many; being strict costs a quarter
         if service.may_overflow:
             self.values = {name: _shown(value) for name, value in self.values.items()}
 
