@@ -135,7 +135,6 @@ class WideSum(Count):
         """See `Partial`."""
         return sum(columns[0][low:high]) * _HALF + sum(columns[1][low:high])
 
-<<<<<<< HEAD
     def stored(self, state: Any) -> tuple[Any, ...]:
         """See `Partial`."""
         high, low = divmod(state, _HALF)
@@ -145,10 +144,7 @@ class WideSum(Count):
         """See `Partial`; each half by itself, as everywhere, so that totals stay sums of stored halves."""
         return (one[0] + other[0], one[1] + other[1])
 
-    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
-=======
     def look_up(self, columns: Columns, absent: int, pick: Pick) -> Sequence[Any]:
->>>>>>> h-c
         """See `Partial`."""
         upper, lower = columns
         return [0] * absent + [high * _HALF + low for high, low in zip(pick(upper), pick(lower), strict=True)]
