@@ -17,8 +17,13 @@ from tilefold.engine.compact import part_schema
 from tilefold.engine.entity import EntityEncoder
 from tilefold.engine.layout import EPOCH, Layout, layout_of
 from tilefold.engine.merge import Folder
+from tilefold.engine.merge_stream import StreamMerger
+from tilefold.engine.stream_codec import StreamCodec
+from tilefold.engine.stream_fold import StreamFolder
+from tilefold.engine.windows import reach_us
 from tilefold.errors import InputError, complaint
 from tilefold.stores.compacted_table import CompactedTable
+from tilefold.stores.event_columns import EVENT_ID
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.tile_table import TileTable
 
@@ -51,6 +56,37 @@ class ViewContext:
     def codec(self) -> Codec:
         """Reads its parts."""
         return Codec(self.layout)
+
+    @property
+    def source_columns(self) -> list[str]:
+        """The columns that its transformation is given."""
+        return [*(self.log.columns or {}), EVENT_ID]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it has stream parts."""
+        return self.view.kind == "stream"
+
+    @cached_property
+    def stream_codec(self) -> StreamCodec:
+        """Reads and writes its stream parts."""
+        return StreamCodec(self.layout)
+
+    @cached_property
+    def stream_folder(self) -> StreamFolder:
+        """Folds events into its stream parts."""
+        return StreamFolder(self.layout, self.windows, self.view.schedule_us, self.view.valid_for_us)
+
+    @cached_property
+    def merger(self) -> StreamMerger:
+        """Folds batch and stream parts into values."""
+        return StreamMerger(self.layout, self.folder)
+
+    @property
+    def ttl_ms(self) -> int | None:
+        """How long after its last write a key may still be read: as long as a window reaches; None where one is a lifetime."""
+        reach = reach_us(self.windows)
+        return None if reach is None else (reach + self.view.valid_for_us) // 1000 + 1
 
     @cached_property
     def encoder(self) -> EntityEncoder:

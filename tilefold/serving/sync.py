@@ -20,7 +20,6 @@ from tilefold.engine.layout import FIRST
 from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import to_datetime
-from tilefold.engine.windows import reach_us
 from tilefold.errors import FormatError, InputError, complaint
 from tilefold.serving.context import ViewContext
 from tilefold.serving.reports import SyncReport
@@ -80,8 +79,7 @@ class _Sync:
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
-        reach = reach_us(context.windows)
-        self._ttl_ms = None if reach is None else (reach + context.view.valid_for_us) // 1000 + 1
+        self._ttl_ms = context.ttl_ms
 
     def run(self) -> SyncReport:
         if not self._online.begin(self._name, self._version, self._mark):
