@@ -26,6 +26,7 @@ _HEAD = 2  # values before the columns'
 _ROWS_AT_ONCE = 500
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Any]).decode
+_decode_refused = msgspec.msgpack.Decoder(tuple[str, str, int]).decode
 
 
 def encode_rows(frame: pl.DataFrame, schema: pl.Schema, ingested_us: int = 0) -> list[bytes]:
@@ -80,6 +81,25 @@ def decode_row(payload: bytes, names: Sequence[str]) -> dict[str, Any]:
         As `decode_frame`.
     """
     return dict(zip(names, _values(payload, tuple(names))[_HEAD:], strict=True))
+
+
+def encode_refused(reason: str, record: str, ingested_us: int) -> bytes:
+    """A refused event: why, as it was given (JSON, may be cut), when it arrived."""
+    return _encode((reason, record, ingested_us))
+
+
+def decode_refused(payload: bytes) -> tuple[str, str, int]:
+    """What `encode_refused` was given.
+
+    Raises
+    ------
+    FormatError
+        The payload is broken.
+    """
+    try:
+        return _decode_refused(payload)
+    except msgspec.DecodeError as error:
+        raise _unreadable("a refused event must be its reason, record and time of arrival", payload[:80]) from error
 
 
 def names_print(names: tuple[str, ...]) -> int:

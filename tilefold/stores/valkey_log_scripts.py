@@ -4,7 +4,7 @@ The rule: a script does all of what it says or nothing, and is right when it run
 as a whole when its memory is used up; what must go on then (barriers, trims) is allowed to. Do not change: it is in servers.
 
     {log}              hash: incarnation, shards, format; last, the last position; events, how many were accepted; days, those
-                       that have ids; marked, when `times` was last written; and per shard end:N, its last position, count:N, its
+                       that have ids; marked, when `times` was last written; per shard end:N, its last position, count:N, its
                        entries so far, barrier:N, its largest, start:N, its last trimmed position, cut:N, its trimmed entries
     {log}:N            stream, one per shard. Entry `<last position>-<entries in the shard so far>` holds what one call brought:
                        a field and a value per entry, the field its kind and event id, the value its payload or barrier number
