@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Self
 
 import polars as pl
 
+from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
@@ -34,6 +35,7 @@ from tilefold.serving.training import checked_spine, features_for_events
 from tilefold.stores.cached_mark import CachedMark
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
+from tilefold.stores.stream_log import StreamLog
 
 __all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
 
@@ -61,6 +63,9 @@ class Workspace:
         The prefix of the workspace's keys, so that several may share a server.
     storage_options
         For object stores: credentials and settings, as Delta Lake takes them.
+    stream
+        Where pushed events are kept until they are drained: a server of the Redis protocol that syncs each write, or
+        `kafka://host:port`; None for an embedded one with its data under `root`, started when a stream is first used.
 
     Raises
     ------
@@ -80,10 +85,11 @@ class Workspace:
         clock: Callable[[], datetime] | None = None,
         name: str | None = None,
         storage_options: Mapping[str, str] | None = None,
+        stream: str | None = None,
     ) -> None:
         self.definitions = load_definitions(definitions, str(root))
         self._clock = clock or _system_clock
-        self._home = Home(str(root), online, name, storage_options or {})
+        self._home = Home(str(root), online, name, storage_options or {}, stream)
         self._marks = CachedMark(self.online_store.mark)
         self._desks: dict[str, EventDesk] = {}
         self._contexts: dict[str, ViewContext] = {}
@@ -142,8 +148,15 @@ class Workspace:
         if source not in self._desks:
             declared = self.definitions.source(source)
             log = EventLog(f"{self.root}/{source}/event_log", declared, self._home.storage_options)
-            self._desks[source] = EventDesk(declared, log, self.definitions, self.root)
+            self._desks[source] = EventDesk(declared, log, self.definitions, self.root, self._open_stream)
         return self._desks[source]
+
+    def stream_log(self, source: str) -> StreamLog:
+        """The stream log of a source, for those who look inside; opened when it is first asked for."""
+        return self._desk(source).stream
+
+    def _open_stream(self, source: Source, log: EventLog) -> StreamLog:
+        return self._home.streams.log(source, log, lambda: to_us(self.now()))
 
     # --- events
 
@@ -176,9 +189,27 @@ class Workspace:
         return self._desk(source).file_days(self._home.storage_options)
 
     def ingest(self, source: str, frame: Frame, wait_for: str | None = None) -> Receipt:
-        """The stream path: not built in this release."""
-        del frame, wait_for
-        self._not_built("ingest", source, "append")
+        """Accept pushed events; returns when they are durable.
+
+        Parameters
+        ----------
+        frame
+            A Polars frame or a list of records: the source's columns, and `event_id` (String) where events have one.
+
+        Returns
+        -------
+        Receipt
+            Counts; each refused event with its reason. Events whose id was accepted before are `duplicate`.
+
+        Raises
+        ------
+        InputError
+            If it is neither a frame nor a list of records, or the source takes no pushed events.
+        StoreFullError
+            If the stream log has no room: send them again later.
+        """
+        del wait_for
+        return self._desk(source).ingest(frame, self.now())
 
     def drain(self, source: str) -> Receipt:
         """The stream path: not built in this release."""

@@ -21,6 +21,11 @@ def to_us(time: datetime) -> int:
     return (time - _EPOCH) // _ONE_US
 
 
+def span_us(span: timedelta) -> int:
+    """Microseconds of a timedelta."""
+    return span // _ONE_US
+
+
 def to_datetime(time_us: int) -> datetime:
     """The aware UTC datetime of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=time_us)

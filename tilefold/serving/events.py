@@ -1,7 +1,7 @@
-"""Events on their way into the log: appended by hand, or imported from a source's files.
+"""Events on their way into the log: appended by hand, imported from a source's files, or pushed.
 
-The rule: what is appended is written whole or not at all. A join key that all views of a source need must not be null in its
-events; one that only some views need is left to their transformations.
+The rule: what is appended is written whole or not at all; pushed events are accepted one by one. A join key that all views of a
+source need must not be null in its events; one that only some views need is left to their transformations.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,37 +10,65 @@ from typing import Any
 
 import polars as pl
 
-from tilefold.declaration.sources import Source
+from tilefold.declaration.sources import Source, StreamSource
 from tilefold.engine.time import to_us
 from tilefold.errors import InputError, complaint
 from tilefold.serving.definitions import Definitions
+from tilefold.serving.ingest import ingest
 from tilefold.serving.reports import Receipt
+from tilefold.stores.event_columns import EVENT_ID
+from tilefold.stores.event_frames import collected
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.source_files import source_days, source_frames
+from tilefold.stores.stream_log import StreamLog
 
 Frame = pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]]
+OpenStream = Callable[[Source, EventLog], StreamLog]
 IMPORT_CHUNK_DAYS = 30
 
 
 class EventDesk:
     """Takes events of one source into its log."""
 
-    def __init__(self, source: Source, log: EventLog, definitions: Definitions, root: str) -> None:
-        self._source, self.log, self._root = source, log, root
+    def __init__(self, source: Source, log: EventLog, definitions: Definitions, root: str, stream: OpenStream) -> None:
+        self._source, self.log, self._root, self._stream = source, log, root, stream
         keys = [{field.name for field in view.join_keys} for view in definitions.views_of(source.name)]
         shared = set.intersection(*keys) if keys else set()
         known = {field.name for field in source.schema or ()}
         self._key_columns = sorted(shared & known)
 
+    @property
+    def stream(self) -> StreamLog:
+        """The stream log; opened when it is first asked for."""
+        return self._stream(self._source, self.log)
+
     def append(self, frame: Frame, replace: tuple[datetime, datetime] | None, now: datetime) -> Receipt:
         """Add events; with `replace`, in place of those from its first time to before its second."""
         _check_frame(self._source, frame)
+        rows = self.log.conformed(frame, self._key_columns)
         if replace is None:
-            result = self.log.append(frame, ingested_at=now, key_columns=self._key_columns)
+            result = self.log.append(rows, ingested_at=now)
         else:
             start_us, end_us = (to_us(time) for time in replace)
-            result = self.log.replace(frame, start_us, end_us, ingested_at=now, key_columns=self._key_columns)
+            result = self.log.replace(rows, start_us, end_us, ingested_at=now)
+        self._enter_ids(rows, now)
         return Receipt(result.accepted, result.duplicate, [], tuple(result.days))
+
+    def ingest(self, frame: Frame, now: datetime) -> Receipt:
+        """Accept pushed events."""
+        _check_frame(self._source, frame)
+        given = frame if isinstance(frame, Sequence) else collected(frame, self._source.name, self.log.columns)
+        stream, source = self.stream, self._source
+        assert isinstance(source, StreamSource), "only such a source has a stream"
+        assert self.log.columns is not None, "a stream source declares its columns"
+        return ingest(source, self.log.columns, self._key_columns, stream, given, now)
+
+    def _enter_ids(self, rows: pl.DataFrame, now: datetime) -> None:
+        """Let the stream drop appended events that are pushed again; the older ones it would take for late anyway."""
+        if isinstance(self._source, StreamSource):
+            remembered = pl.col(self._source.timestamp_field) >= now - self._source.stream_config.dedupe_horizon
+            if ids := rows.filter(remembered)[EVENT_ID].to_list():
+                self.stream.enter_ids(ids)
 
     def import_days(
         self, days: Sequence[date], now: datetime, options: Mapping[str, str], step: Callable[[object], None]
@@ -80,7 +108,7 @@ def _check_frame(source: Source, frame: object) -> None:
     """Refuse what is neither a Polars frame nor a list of records."""
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
         return
-    if not isinstance(frame, Sequence) or not all(isinstance(record, Mapping) for record in frame):
+    if isinstance(frame, str) or not isinstance(frame, Sequence) or not all(isinstance(record, Mapping) for record in frame):
         mend = "Use a Polars frame (pl.from_pandas(...) makes one), or a list of dicts."
         rule = "events are a Polars frame or a list of records"
         raise InputError(complaint(f"source '{source.name}'", rule, type(frame).__name__, mend))

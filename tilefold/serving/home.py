@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tilefold.errors import FileError, InputError, StoreMismatchError, complaint
+from tilefold.serving.stream_home import StreamHome
 from tilefold.stores.catalog import Catalog
 from tilefold.stores.embedded import EmbeddedServer, open_embedded
 from tilefold.stores.online_store import OnlineStore
@@ -19,12 +20,15 @@ DEFAULT_PORT = 6379  # of the Redis protocol
 
 
 class Home:
-    """A root with its catalog and its open online store."""
+    """A root with its catalog, its open online store, and its stream logs, which are opened when they are used."""
 
-    def __init__(self, root: str, online: str | None, name: str | None, storage_options: Mapping[str, str]) -> None:
+    def __init__(
+        self, root: str, online: str | None, name: str | None, storage_options: Mapping[str, str], stream: str | None = None
+    ) -> None:
         self.root = _checked_root(root, online)
         self.name = name or DEFAULT_NAME
         self.storage_options = dict(storage_options)
+        self.streams = StreamHome(self.root, stream, self.name)
         self.catalog = Catalog(f"{self.root}/catalog", self.storage_options)
         wanted = describe(online)
         self._check_bound(self.catalog.get(_binding_key(self.name)) or wanted, wanted)
@@ -48,7 +52,8 @@ class Home:
         return self._server is not None and self._server.owned
 
     def close(self) -> None:
-        """Close the connections; the owner of the embedded server returns after it has exited."""
+        """Close the connections; the owner of the embedded servers returns after they have exited."""
+        self.streams.close()
         self.online.close()
         self._stop_server()
 

@@ -3,6 +3,7 @@
 The rule: numbers carry their unit in the name, and a report says what was done, not what was meant to be done.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -20,13 +21,22 @@ class Refused:
 class Receipt:
     """What became of the events that were handed over.
 
-    `days` are the UTC dates whose events changed.
+    Attributes
+    ----------
+    days
+        The UTC dates whose events changed.
+    late
+        How many accepted events are older than ids are remembered: one sent twice counts twice until the next compaction.
+    positions
+        Of each shard of the stream log the last position of an accepted event: behind it all of them are visible.
     """
 
     accepted: int
     duplicate: int
     refused: list[Refused] = field(default_factory=list)
     days: tuple[date, ...] = ()
+    late: int = 0
+    positions: Mapping[int, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

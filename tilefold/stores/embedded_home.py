@@ -22,6 +22,8 @@ from tilefold.stores.locks import Opening, ProcessLock, SharedLock
 _OPENING_TIMEOUT_S = 300.0
 _LOG_TAIL_BYTES = 2000
 _LOG_TAIL_LINES = 8
+# What to do about the broken files of a server, by its name. The stream log's are the only copy of what was not drained yet.
+_BROKEN = {"stream": "restore them from a copy, or mend them with valkey-check-aof; events not drained yet are in there alone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Home:
 
     def not_started(self) -> StoreUnavailableError:
         """The error of a server that ended while it was started."""
-        mend = "Mend what its log says; if its files are broken, move the folder away (the next sync fills a new one)."
+        broken = _BROKEN.get(self.path.name, "move the folder away (the next sync fills a new one)")
+        mend = f"Mend what its log says; if its files are broken, {broken}."
         return StoreUnavailableError(
             complaint(f"embedded store {self.path}", "its server must start, but it ended", self.log_tail(), mend)
         )

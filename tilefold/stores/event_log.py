@@ -188,6 +188,16 @@ class EventLog:
         """Delete files that no version younger than `retention_hours` names; returns their paths."""
         return self._table.vacuum(retention_hours)
 
+    def conformed(self, frame: Frame, key_columns: Collection[str] = ()) -> pl.DataFrame:
+        """The rows as the log would take them: its columns in their types, and `event_id`.
+
+        Raises
+        ------
+        InputError
+            The frame breaks a rule.
+        """
+        return self._conformed(frame, key_columns).drop(DATE)
+
     def _conformed(self, frame: Frame, key_columns: Collection[str]) -> pl.DataFrame:
         rows = collected(frame, self.source, self.columns)
         columns = self.columns or learn_columns(rows, self.source)

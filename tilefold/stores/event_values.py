@@ -5,16 +5,38 @@ types may hold the same values is a table; whether they do is checked by casting
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from tilefold.errors import InputError, complaint
 from tilefold.stores.event_columns import EVENT_ID, TIMESTAMP
+from tilefold.stores.plain_values import check_of, is_naive
 
 _ZONED = "timestamps must carry a time zone"
+_ZONED_MEND = "Say which zone it is in: value.replace(tzinfo=UTC)."
+_CONVERT = "Convert the column first."
 _UNFIT = (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A column in the type that the log keeps, and what of it did not fit.
+
+    Attributes
+    ----------
+    values
+        Null where the value did not fit.
+    unfit
+        Row and rule of each value that did not.
+    mend
+        What to do about them.
+    """
+
+    values: pl.Series
+    unfit: Mapping[int, str]
+    mend: str = _CONVERT
 
 
 def from_records(records: Sequence[Mapping[str, Any]], source: str, columns: pl.Schema | None) -> pl.DataFrame:
@@ -35,52 +57,76 @@ def _from_values(source: str, name: str, values: list[Any], columns: pl.Schema |
     """A column of plain values; naive times are looked for here, since Polars takes them for UTC beside aware ones."""
     declared = None if columns is None else columns.get(name)
     dtype = pl.String() if name == EVENT_ID else declared
+    if dtype is not None:
+        fit = fit_values(name, values, dtype)
+        for row, rule in fit.unfit.items():
+            raise refusal(source, name, row, rule=rule, value=values[row], mend=fit.mend)
+        return fit.values
     for row, value in enumerate(values):
-        if isinstance(value, datetime) and value.tzinfo is None:
-            mend = "Say which zone it is in: value.replace(tzinfo=UTC)."
-            raise refusal(source, name, row, rule=_ZONED, value=value, mend=mend)
+        if is_naive(value):
+            raise refusal(source, name, row, rule=_ZONED, value=value, mend=_ZONED_MEND)
     try:
-        return pl.Series(name, values, dtype=dtype, strict=True)
+        return pl.Series(name, values, strict=True)
     except _UNFIT as error:
-        wanted = "one type" if dtype is None else str(dtype)
-        row, value = _first_unfit(values, dtype)
-        raise refusal(
-            source, name, row, rule=f"must be of type {wanted}", value=value, mend="Convert the column first."
-        ) from error
+        found = [type(value).__name__ for value in values[:3]]
+        raise refusal(source, name, 0, rule="must be of one type", value=found, mend=_CONVERT) from error
 
 
-def _first_unfit(values: list[Any], dtype: pl.DataType | None) -> tuple[int, Any]:
-    for row, value in enumerate(values):
-        try:
-            pl.Series([value], dtype=dtype, strict=True)
-        except _UNFIT:
-            return row, value
-    return 0, [type(value).__name__ for value in values[:3]]
+def fit_values(name: str, values: Sequence[Any], dtype: pl.DataType) -> Fit:
+    """Plain values as a column of a declared type."""
+    fits = check_of(dtype)
+    unfit = [row for row, value in enumerate(values) if value is not None and not fits(value)]
+    if not unfit:
+        return Fit(pl.Series(name, values, dtype=dtype, strict=True), {})
+    rules = {row: _ZONED if is_naive(values[row]) else f"must be of type {dtype}" for row in unfit}
+    kept = [None if row in rules else value for row, value in enumerate(values)]
+    mend = _ZONED_MEND if rules[unfit[0]] == _ZONED else _CONVERT
+    return Fit(pl.Series(name, kept, dtype=dtype, strict=True), rules, mend)
 
 
 def as_typed(series: pl.Series, source: str, dtype: pl.DataType) -> pl.Series:
-    """The series in `dtype`, every value the same."""
+    """The series in `dtype`, every value the same.
+
+    Raises
+    ------
+    InputError
+        It is of a type that cannot hold the same values, or a value would change.
+    """
+    if (rule := _wrong_type(series, dtype)) is not None:
+        raise refusal(source, series.name, 0, rule=rule, value=_first(series), mend=_mend(rule))
+    fit = fit_series(series, dtype)
+    for row, each in fit.unfit.items():
+        rule = f"{each} ({len(fit.unfit)} rows do not)"
+        raise refusal(source, series.name, row, rule=rule, value=series[row], mend=fit.mend)
+    return fit.values
+
+
+def fit_series(series: pl.Series, dtype: pl.DataType) -> Fit:
+    """A column of a frame in a declared type, every value the same; nulls fit, whatever its type."""
     if series.dtype == dtype:
-        return series
-    if series.dtype == pl.Null:
-        return series.cast(dtype)
-    if isinstance(dtype, pl.Datetime) and isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
-        mend = "Say which zone it is in: pl.col(...).dt.replace_time_zone('UTC')."
-        raise refusal(source, series.name, 0, rule=_ZONED, value=_first(series), mend=mend)
-    if not _may_become(series.dtype, dtype):
-        rule = f"must be of type {dtype}, not {series.dtype}"
-        raise refusal(source, series.name, 0, rule=rule, value=_first(series), mend="Convert the column first.")
-    return _same_values(series, source, dtype)
-
-
-def _same_values(series: pl.Series, source: str, dtype: pl.DataType) -> pl.Series:
+        return Fit(series, {})
+    if (rule := _wrong_type(series, dtype)) is not None:
+        rows = series.is_not_null().arg_true()
+        return Fit(pl.Series(series.name, [None] * len(series), dtype=dtype), dict.fromkeys(rows, rule), _mend(rule))
     cast = series.cast(dtype, strict=False)
     same = cast.cast(series.dtype, strict=False).eq_missing(series)
-    if not same.all():
-        row = int((~same).arg_max() or 0)
-        rule = f"must fit into {dtype} without loss ({int((~same).sum())} rows do not)"
-        raise refusal(source, series.name, row, rule=rule, value=series[row], mend="Convert the column first.")
-    return cast
+    rows = (~same).arg_true()
+    rule = f"must fit into {dtype} without loss"
+    return Fit(cast if not len(rows) else cast.zip_with(same, cast.clear(len(cast))), dict.fromkeys(rows, rule))
+
+
+def _wrong_type(series: pl.Series, dtype: pl.DataType) -> str | None:
+    """Why no value of a series of this type may become one of `dtype`; None where they may."""
+    given = series.dtype
+    if given in (dtype, pl.Null):
+        return None
+    if isinstance(dtype, pl.Datetime) and isinstance(given, pl.Datetime) and given.time_zone is None:
+        return _ZONED
+    return None if _may_become(given, dtype) else f"must be of type {dtype}, not {given}"
+
+
+def _mend(rule: str) -> str:
+    return "Say which zone it is in: pl.col(...).dt.replace_time_zone('UTC')." if rule == _ZONED else _CONVERT
 
 
 def _may_become(given: pl.DataType, wanted: pl.DataType) -> bool:

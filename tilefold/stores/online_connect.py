@@ -10,13 +10,13 @@ from redis import Redis
 from tilefold.errors import InputError, StorePolicyError, complaint
 from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.round_trips import retry
-from tilefold.stores.store_errors import Faults
+from tilefold.stores.store_errors import ONLINE, Faults, Role
 
 _TIMEOUT_S = 5.0
 _LOWEST_VERSION = (7, 0)
 
 
-def client_of(url: str) -> Redis:
+def client_of(url: str, role: Role = ONLINE) -> Redis:
     """A client that has not connected yet: binary replies, timeouts, a few tries.
 
     RESP2, since it is all that is needed and every server and proxy speaks it without a word before.
@@ -33,9 +33,7 @@ def client_of(url: str) -> Redis:
     except (ValueError, TypeError, LookupError):
         # Neither the URL nor the client's message is shown: either may hold the password.
         rule = "it must be redis://, rediss:// (TLS) or unix://, with special characters of a password as %XX"
-        raise InputError(
-            complaint("online URL", rule, "another text", "Write it as redis://user:password@host:6379/0.")
-        ) from None
+        raise InputError(complaint(role.url, rule, "another text", "Write it as redis://user:password@host:6379/0.")) from None
 
 
 def check(link: OnlineLink) -> None:

@@ -10,15 +10,15 @@ from redis.exceptions import RedisError
 
 from tilefold.stores.round_trips import RoundTrips, packed
 from tilefold.stores.script_runner import ScriptRunner
-from tilefold.stores.store_errors import Faults
+from tilefold.stores.store_errors import ONLINE, Faults, Role
 
 
 class OnlineLink:
     """The ways to talk to one store."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, role: Role = ONLINE) -> None:
         self.client = client
-        self.faults = Faults(client)
+        self.faults = Faults(client, role)
         self.trips = RoundTrips(client)
         self.scripts = ScriptRunner(self.trips, self.faults)
 
@@ -26,6 +26,13 @@ class OnlineLink:
         """The reply to one command that may be repeated."""
         try:
             return self.trips.one(packed(*command))
+        except RedisError as error:
+            raise self.faults.translated(error) from error
+
+    def commands(self, *commands: bytes) -> list[Any]:
+        """The replies to packed commands, sent at once, that may be repeated."""
+        try:
+            return self.trips.many(b"".join(commands), len(commands))
         except RedisError as error:
             raise self.faults.translated(error) from error
 

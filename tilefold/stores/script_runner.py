@@ -53,6 +53,10 @@ class ScriptRunner:
         """The answer to one call."""
         return self.run_all(script, [call])[0]
 
+    def ask(self, script: Script, call: Call) -> Any:
+        """The answer to one call, of whatever type."""
+        return self.run_all(script, [call])[0]
+
     def run_all(self, script: Script, calls: Sequence[Call]) -> list[int]:
         """The answers to calls sent at once."""
         request = b"".join(

@@ -1,0 +1,109 @@
+"""Where the stream logs of a workspace live: a server by URL, or an embedded one of its own beside the online store's.
+
+The rule: nothing is opened before a stream is used. A log that is opened is first brought to the last barrier of its event log:
+a new one begins in the epoch that is in force, never in the first.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from tilefold.declaration.sources import Source, StreamSource
+from tilefold.engine.time import span_us
+from tilefold.errors import InputError, complaint
+from tilefold.stores.embedded import EmbeddedServer, open_embedded
+from tilefold.stores.event_log import EventLog
+from tilefold.stores.stream_log import StreamLog
+from tilefold.stores.valkey_log import ValkeyLog
+
+MEMORY_VARIABLE = "TILEFOLD_STREAM_MEMORY"
+DEFAULT_MEMORY = "1gb"
+KAFKA = "kafka://"
+_MEMORY = re.compile(r"[0-9]+([kmg]b?)?", re.IGNORECASE)
+
+
+class StreamHome:
+    """Opens the stream logs of one workspace, once each, and closes them.
+
+    Parameters
+    ----------
+    root
+        The workspace's root; a folder where `url` is None.
+    url
+        A Redis-protocol server, or `kafka://host:port`; None for an embedded server under the root.
+    name
+        The prefix of the workspace's keys.
+    """
+
+    def __init__(self, root: str, url: str | None, name: str) -> None:
+        self._root, self._url, self._name = root, url, name
+        self._server: EmbeddedServer | None = None
+        self._logs: dict[str, StreamLog] = {}
+        self._lock = threading.Lock()
+
+    def log(self, source: Source, event_log: EventLog, now_us: Callable[[], int]) -> StreamLog:
+        """The log of a source.
+
+        Raises
+        ------
+        InputError
+            The source takes no pushed events, or there is no place for an embedded server.
+        StoreUnavailableError, StorePolicyError
+            The server does not answer or is not fit.
+        """
+        if not isinstance(source, StreamSource):
+            mend = "Declare it as a StreamSource, or use append."
+            raise InputError(
+                complaint(f"source '{source.name}'", "only a StreamSource takes pushed events", "BatchSource", mend)
+            )
+        with self._lock:
+            if source.name not in self._logs:
+                self._logs[source.name] = self._opened(source, event_log, now_us)
+            return self._logs[source.name]
+
+    def close(self) -> None:
+        """Close the logs; the owner of the embedded server returns after it has exited."""
+        with self._lock:
+            while self._logs:
+                self._logs.popitem()[1].close()
+            if self._server is not None:
+                self._server.close()
+
+    def _opened(self, source: StreamSource, event_log: EventLog, now_us: Callable[[], int]) -> StreamLog:
+        config = source.stream_config
+        horizon_us = span_us(config.dedupe_horizon)
+        log = ValkeyLog.connect(
+            self._place(), self._name, source.name, shards=config.shards, horizon_us=horizon_us, now_us=now_us
+        )
+        try:
+            if barrier := event_log.last_barrier():
+                log.append_barrier(barrier)
+        except BaseException:
+            log.close()
+            raise
+        return log
+
+    def _place(self) -> str:
+        """The URL of the server, started where it is an embedded one."""
+        if self._url:
+            return self._url
+        if self._server is None:
+            self._server = open_embedded(self._folder(), "stream", {"appendfsync": "always", "maxmemory": _memory()})
+        return self._server.url
+
+    def _folder(self) -> Path:
+        if "://" in self._root:
+            mend = 'Give stream="redis://host:6379/0": an embedded server needs a folder of its own.'
+            raise InputError(complaint("workspace", "a root on an object store needs a stream URL", self._root, mend))
+        return Path(self._root)
+
+
+def _memory() -> str:
+    """How much memory an embedded server that is started here may use."""
+    given = os.environ.get(MEMORY_VARIABLE) or DEFAULT_MEMORY
+    if not _MEMORY.fullmatch(given):
+        mend = "Write 1gb, 512mb or a number of bytes; 0 for no limit."
+        raise InputError(complaint(MEMORY_VARIABLE, "it must be a size", given, mend))
+    return given
