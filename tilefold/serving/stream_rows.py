@@ -40,13 +40,17 @@ class ViewRows:
         places = {name: number for number, name in enumerate(self._inputs)}
         self._lifts = [(slot.partial.lift, places.get(slot.column)) for slot in context.layout.slots]
 
-    def of(self, events: pl.DataFrame) -> Rows:
+    def of(self, events: pl.DataFrame, *, since_us: int | None = None, only: pl.Expr | None = None) -> Rows:
         """The rows of source events, by the text of their entity.
 
         Parameters
         ----------
         events
             The source's columns and `event_id`; others are not looked at.
+        since_us
+            Leave out rows before this time, beside those before the feature start.
+        only
+            Which rows of the view's output to take.
 
         Raises
         ------
@@ -55,7 +59,9 @@ class ViewRows:
         """
         view, layout = self._context.view, self._context.layout
         given = events.lazy().select(self._context.source_columns)
-        prepared = prepare_events(view.transform(given), layout, view.timestamp_field, view.feature_start_us)
+        output = view.transform(given) if only is None else view.transform(given).filter(only)
+        start_us = view.feature_start_us if since_us is None else max(since_us, view.feature_start_us)
+        prepared = prepare_events(output, layout, view.timestamp_field, start_us)
         tie = pl.col(TIE) if layout.ordered else pl.lit(None, dtype=pl.String)
         entity = entity_expr(layout.join_keys).alias(_ENTITY)
         schema = {column.name: column.dtype for column in view.columns}

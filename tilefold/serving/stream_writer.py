@@ -1,8 +1,8 @@
 """The stream writer of one source: log -> stream parts of all views that take it.
 
-The rule: it goes on where the views' places say, so it needs no memory of its own: after a crash, or beside another writer, each
-key takes what it lacks. It reads no more than a batch at a time, so its memory is bounded; what it has not read waits in the
-log, which refuses new events before it loses any.
+The rule: it goes on where the views' places say, so it needs no memory of its own: after a crash, or beside another writer,
+each key takes what it lacks. It reads no more than a batch at a time, so its memory is bounded; what it has not read waits in
+the log, which refuses new events before it loses any.
 """
 
 import time

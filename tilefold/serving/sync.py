@@ -23,7 +23,9 @@ from tilefold.engine.time import to_datetime
 from tilefold.errors import FormatError, InputError, complaint
 from tilefold.serving.context import ViewContext
 from tilefold.serving.reports import SyncReport
+from tilefold.serving.seeding import Seeding, needs_seed
 from tilefold.stores.online_store import OnlineStore
+from tilefold.stores.stream_log import StreamLog
 
 KEYS_PER_BATCH = 5_000
 Progress = Callable[[int, int], None]  # keys done, keys in all
@@ -32,6 +34,14 @@ Progress = Callable[[int, int], None]  # keys done, keys in all
 def no_progress(done: int, total: int) -> None:
     """Tell nobody."""
     del done, total
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSide:
+    """What a sync of a stream view needs beside: the log, and what time it is."""
+
+    log: StreamLog
+    now_us: int
 
 
 @dataclass(slots=True)
@@ -51,9 +61,20 @@ class _Work:
 
 
 def run_sync(
-    context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False, progress: Progress = no_progress
+    context: ViewContext,
+    online: OnlineStore,
+    as_of_us: int,
+    *,
+    full: bool = False,
+    progress: Progress = no_progress,
+    stream: StreamSide | None = None,
 ) -> SyncReport:
     """Bring the online store to the newest compaction at a watermark; with `full` every key is written.
+
+    Parameters
+    ----------
+    stream
+        Of a stream view the log whose stream it takes; its stream parts are seeded where they are not, or with `full`.
 
     Raises
     ------
@@ -66,13 +87,23 @@ def run_sync(
     if epoch is None:
         thing, rule = f"view '{context.view.name}'", "only a compaction that exists can be synced"
         raise InputError(complaint(thing, rule, str(to_datetime(as_of_us)), "Compact it first, or use materialize."))
-    return _Sync(context, online, Mark(as_of_us, epoch), progress, full=full).run()
+    return _Sync(context, online, Mark(as_of_us, epoch), progress, full=full, stream=stream).run()
 
 
 class _Sync:
     """One sync from begin to commit."""
 
-    def __init__(self, context: ViewContext, online: OnlineStore, mark: Mark, progress: Progress, *, full: bool) -> None:
+    def __init__(
+        self,
+        context: ViewContext,
+        online: OnlineStore,
+        mark: Mark,
+        progress: Progress,
+        *,
+        full: bool,
+        stream: StreamSide | None,
+    ) -> None:
+        self._stream = stream
         self._context, self._online, self._mark, self._progress = context, online, mark, progress
         self._name, self._version = context.view.name, context.view.version
         self._full = full
@@ -87,12 +118,21 @@ class _Sync:
         committed = self._online.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(committed)
         to_remove = self._online.emptied(self._name, self._version) if committed else set()
-        done = all(self._write(work) for work in self._work(bases))
-        if not done or not self._online.commit(self._name, self._version, self._mark):
+        seeding = self._seeding(committed)
+        seeded = seeding.write() if seeding else None
+        done = (seeding is None or seeded is not None) and all(self._write(work) for work in self._work(bases))
+        if not done or not self._online.commit(self._name, self._version, self._mark, seeded):
             return self._report(superseded=True, full=bases is None)
         if committed and to_remove:
             self._remove(to_remove - self._emptied, committed)
         return self._report(superseded=False, full=bases is None)
+
+    def _seeding(self, committed: Mark | None) -> Seeding | None:
+        """Of a stream view that does not take its log: what writes its stream parts."""
+        stream = self._stream
+        if stream is None or not (self._full or needs_seed(self._context, self._online, stream.log)):
+            return None
+        return Seeding(self._context, self._online, stream.log, committed or self._mark, stream.now_us)
 
     def _remove(self, keys: set[bytes], below: Mark) -> None:
         """Delete keys that an earlier committed sync emptied and that are empty still."""
