@@ -235,13 +235,15 @@ class Workspace:
         """Everything between the event log and the online store, at a watermark (None: the newest that is due).
 
         A source with files is imported first: the days that never were, and the last one that was. It is a no-op when
-        nothing changed. With `full` every key is written, whatever the store seems to hold.
+        nothing changed. With `full` every key is written, whatever the store seems to hold. A view that is declared
+        `online=False` is compacted and not synced.
         """
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
         self._import_missing(context.view, as_of_us)
         report = materialize(context, self.online_store, as_of_us, full=full)
-        self._refresh_mark(context.view)
+        if context.view.online:
+            self._refresh_mark(context.view)
         return report
 
     def newest_as_of(self, view: str) -> datetime:
@@ -277,6 +279,8 @@ class Workspace:
             If a join key is missing, unknown, null or of a wrong type.
         ReadTimeError
             If `at` lies before the watermark.
+        NotOnlineError
+            If the view, or one of the service, is declared `online=False`.
         UnknownNameError
             If nothing of that name is declared.
         """

@@ -39,6 +39,19 @@ def test_materialize_of_an_older_time_is_superseded(tilefold: Run) -> None:
     assert (code, "holds a newer one" in out) == (0, True)
 
 
+def test_a_view_that_is_not_online_is_compacted_alone(tilefold: Run, definitions: Path) -> None:
+    """`materialize` says that it stops there, `views` and `doctor` that it is meant so, and `get` what to do."""
+    file = definitions / "payments.py"
+    file.write_text(file.read_text().replace("feature_start_time=start)", "feature_start_time=start, online=False)", 1))
+    code, out, _ = tilefold("materialize", "spend")
+    assert (code, "2 keys; not online by its declaration" in out) == (0, True)
+    assert "nothing changed" in tilefold("materialize", "spend")[1]
+    assert "not online" in tilefold("views")[1]
+    assert "1 compactions, not online" in tilefold("doctor")[1]
+    code, _, err = tilefold("get", "spend", "user=1")
+    assert (code, "Error (not online): view 'spend'" in err) == (2, True)
+
+
 def test_get_shows_value_status_and_time(tilefold: Run) -> None:
     """A table of what is served."""
     tilefold("materialize", "spend", "--as-of", "2024-03-02")

@@ -128,8 +128,8 @@ def views(context: typer.Context) -> None:
     with _opened(context) as workspace:
         table = Table("view or service", "keys", "features", "source", "version", "served as of")
         for view in workspace.definitions.views.values():
-            mark = workspace.online_store.mark(view.name, view.version)
-            served = show.text(None if mark is None else to_datetime(mark.watermark_us))
+            mark = workspace.online_store.mark(view.name, view.version) if view.online else None
+            served = show.text(None if mark is None else to_datetime(mark.watermark_us)) if view.online else "not online"
             keys = ", ".join(field.name for field in view.join_keys)
             table.add_row(view.name, keys, str(len(view.features)), view.source.name, view.version, served)
         for service in workspace.definitions.services.values():

@@ -88,16 +88,20 @@ def size(count: float) -> str:
 def materialized(report: MaterializeReport) -> str:
     """What `materialize` did, in a line."""
     until = text(report.as_of)
-    if report.compaction is None or report.sync is None:
-        return f"{report.view}: nothing changed since {until}."
     made, sync = report.compaction, report.sync
+    if made is None:
+        return f"{report.view}: nothing changed since {until}."
+    compacted = (
+        f"{report.view}: as of {until}, {len(made.rebuilt_days)} days built, {made.events:,} events in "
+        f"{made.tiles_before:,} -> {made.tiles_after:,} tiles of {made.keys:,} keys"
+    )
+    if sync is None:
+        return f"{compacted}; not online by its declaration; {made.duration_s:.1f} s."
     if sync.superseded:
         return f"{report.view}: compacted as of {until}; the online store holds a newer one, and keeps it."
     return (
-        f"{report.view}: as of {until}, {len(made.rebuilt_days)} days built, {made.events:,} events in "
-        f"{made.tiles_before:,} -> {made.tiles_after:,} tiles of {made.keys:,} keys; online {sync.written:,} keys written "
-        f"({size(sync.bytes)}), {sync.unchanged:,} unchanged, {sync.removed:,} removed; "
-        f"{made.duration_s + sync.duration_s:.1f} s."
+        f"{compacted}; online {sync.written:,} keys written ({size(sync.bytes)}), {sync.unchanged:,} unchanged, "
+        f"{sync.removed:,} removed; {made.duration_s + sync.duration_s:.1f} s."
     )
 
 

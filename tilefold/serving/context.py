@@ -17,7 +17,7 @@ from tilefold.engine.compact import part_schema
 from tilefold.engine.entity import EntityEncoder
 from tilefold.engine.layout import EPOCH, Layout, layout_of
 from tilefold.engine.merge import Folder
-from tilefold.errors import InputError, complaint
+from tilefold.errors import InputError, NotOnlineError, complaint
 from tilefold.stores.compacted_table import CompactedTable
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.tile_table import TileTable
@@ -79,6 +79,13 @@ class ViewContext:
     def compacted(self) -> CompactedTable:
         """Its compactions."""
         return CompactedTable(f"{self.uri}/compacted", part_schema(self.layout), storage_options=self.storage_options)
+
+
+def require_online(view: FeatureView) -> None:
+    """Raise `NotOnlineError` for a view that is declared without an online store."""
+    if not view.online:
+        mend = "Declare it with online=True and materialize it, or use get_features_for_events, which needs no online store."
+        raise NotOnlineError(complaint(f"view '{view.name}'", "only a view with online=True is synced and read", False, mend))
 
 
 @contextmanager

@@ -122,7 +122,15 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True)
 class MaterializeReport:
-    """What `materialize` did; `skipped` where neither the log nor the definition changed since the mark."""
+    """What `materialize` did.
+
+    Attributes
+    ----------
+    compaction, sync
+        None where it was skipped; `sync` also where the view is declared `online=False`.
+    skipped
+        Neither the log nor the definition changed since the mark, or since the compaction of a view with `online=False`.
+    """
 
     view: str
     as_of: datetime

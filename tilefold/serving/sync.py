@@ -22,7 +22,7 @@ from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import to_datetime
 from tilefold.engine.windows import reach_us
 from tilefold.errors import FormatError, InputError, complaint
-from tilefold.serving.context import ViewContext
+from tilefold.serving.context import ViewContext, require_online
 from tilefold.serving.reports import SyncReport
 from tilefold.stores.online_store import OnlineStore
 
@@ -60,9 +60,12 @@ def run_sync(
     ------
     InputError
         If no compaction at this watermark exists.
+    NotOnlineError
+        If the view is declared `online=False`.
     StoreUnavailableError, StoreFullError
         The store failed; repeating the sync is safe.
     """
+    require_online(context.view)
     epoch = context.compacted.latest(as_of_us)
     if epoch is None:
         thing, rule = f"view '{context.view.name}'", "only a compaction that exists can be synced"
