@@ -79,7 +79,9 @@ def demo(
 @app.command()
 def up(
     context: typer.Context,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the Dagster UI listens.")] = DEFAULT_PORT,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar="TILEFOLD_PORT", help="Where the Dagster UI listens.")
+    ] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
 ) -> None:
     """Start the Dagster UI with everything behind it, and stay until Ctrl-C."""
