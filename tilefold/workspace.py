@@ -26,8 +26,9 @@ from tilefold.serving.explain import Explanation, explain
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
+from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, ServiceReader, Status, ViewReader
-from tilefold.serving.reports import CompactionReport, MaterializeReport, Receipt, SyncReport, TilesReport
+from tilefold.serving.reports import CompactionReport, MaterializeReport, PruneReport, Receipt, SyncReport, TilesReport
 from tilefold.serving.sync import run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
@@ -245,6 +246,13 @@ class Workspace:
         if context.view.online:
             self._refresh_mark(context.view)
         return report
+
+    def prune(self, view: str, keep: int) -> PruneReport:
+        """Remove compactions: all but those of the newest `keep` watermarks, the served one and those whose sync has begun.
+
+        Their files stay on disk until the table is vacuumed. Raises `InputError` where `keep` is below 1.
+        """
+        return prune(self.context(view), self.online_store, keep)
 
     def newest_as_of(self, view: str) -> datetime:
         """The newest watermark that is due: `floor(now - data_delay, batch_schedule)`."""

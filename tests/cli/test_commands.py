@@ -94,6 +94,20 @@ def test_explain_shows_the_tiles_behind_a_value(tilefold: Run) -> None:
     assert "2024-03-01 00:00 UTC" in out
 
 
+def test_prune_says_what_it_removed(tilefold: Run) -> None:
+    """The newest watermarks and the served one stay; each removed compaction has a line."""
+    for number in (2, 4, 3, 5):  # the store serves the newest synced one
+        tilefold("materialize", "spend", "--as-of", f"2024-03-0{number}")
+    code, out, err = tilefold("prune", "spend", "--keep", "2")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "removed: as of 2024-03-02 00:00 UTC, epoch 1",
+        "removed: as of 2024-03-03 00:00 UTC, epoch 3",
+        "spend: 2 compactions removed, 2 kept; served is that as of 2024-03-05 00:00 UTC, epoch 4.",
+    ]
+    assert "0 compactions removed, 2 kept" in tilefold("prune", "spend", "--keep", "2")[1]
+
+
 def test_views_lists_what_is_declared(tilefold: Run) -> None:
     """Views with their keys, services with theirs."""
     tilefold("materialize", "spend")

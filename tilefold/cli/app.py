@@ -101,6 +101,17 @@ def materialize(
 
 
 @app.command()
+def prune(
+    context: typer.Context,
+    view: ViewName,
+    keep: Annotated[int, typer.Option(help="How many of the newest watermarks to keep.")],
+) -> None:
+    """Remove old compactions of a view; the one that is served, and those whose sync has begun, always stay."""
+    with _opened(context) as workspace:
+        print(show.pruned(workspace.prune(view, keep)))  # noqa: T201
+
+
+@app.command()
 def get(
     context: typer.Context,
     name: ReadName,

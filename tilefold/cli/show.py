@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tilefold.serving.explain import Explanation
 from tilefold.serving.read import FeatureVector, Status
-from tilefold.serving.reports import MaterializeReport
+from tilefold.serving.reports import MaterializeReport, PruneReport
 
 WIDTH_PIPED = 160
 TILES_SHOWN = 20
@@ -103,6 +103,13 @@ def materialized(report: MaterializeReport) -> str:
         f"{compacted}; online {sync.written:,} keys written ({size(sync.bytes)}), {sync.unchanged:,} unchanged, "
         f"{sync.removed:,} removed; {made.duration_s + sync.duration_s:.1f} s."
     )
+
+
+def pruned(report: PruneReport) -> str:
+    """What `prune` removed, a line each, and what is left."""
+    lines = [f"removed: as of {text(as_of)}, epoch {epoch}" for as_of, epoch in report.removed]
+    served = "" if report.served is None else f"; served is that as of {text(report.served[0])}, epoch {report.served[1]}"
+    return "\n".join([*lines, f"{report.view}: {len(report.removed):,} compactions removed, {report.kept:,} kept{served}."])
 
 
 def explanation(found: Explanation, out: Console) -> None:

@@ -121,6 +121,26 @@ class SyncReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneReport:
+    """Which compactions were removed.
+
+    Attributes
+    ----------
+    removed
+        The watermark and the epoch of each, ascending.
+    kept
+        How many are left.
+    served
+        The watermark and the epoch that the online store serves, which is kept; None where it serves none.
+    """
+
+    view: str
+    removed: tuple[tuple[datetime, int], ...]
+    kept: int
+    served: tuple[datetime, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class MaterializeReport:
     """What `materialize` did.
 
