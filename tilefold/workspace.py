@@ -27,8 +27,9 @@ from tilefold.serving.explain import Explanation, explain
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
+from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, ServiceReader, Status, ViewReader
-from tilefold.serving.reports import CompactionReport, MaterializeReport, Receipt, SyncReport, TilesReport
+from tilefold.serving.reports import CompactionReport, MaterializeReport, PruneReport, Receipt, SyncReport, TilesReport
 from tilefold.serving.sync import run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
@@ -266,14 +267,23 @@ class Workspace:
         """Everything between the event log and the online store, at a watermark (None: the newest that is due).
 
         A source with files is imported first: the days that never were, and the last one that was. It is a no-op when
-        nothing changed. With `full` every key is written, whatever the store seems to hold.
+        nothing changed. With `full` every key is written, whatever the store seems to hold. A view that is declared
+        `online=False` is compacted and not synced.
         """
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
         self._import_missing(context.view, as_of_us)
         report = materialize(context, self.online_store, as_of_us, full=full)
-        self._refresh_mark(context.view)
+        if context.view.online:
+            self._refresh_mark(context.view)
         return report
+
+    def prune(self, view: str, keep: int) -> PruneReport:
+        """Remove compactions: all but those of the newest `keep` watermarks, the served one and those whose sync has begun.
+
+        Their files stay on disk until the table is vacuumed. Raises `InputError` where `keep` is below 1.
+        """
+        return prune(self.context(view), self.online_store, keep)
 
     def newest_as_of(self, view: str) -> datetime:
         """The newest watermark that is due: `floor(now - data_delay, batch_schedule)`."""
@@ -308,6 +318,8 @@ class Workspace:
             If a join key is missing, unknown, null or of a wrong type.
         ReadTimeError
             If `at` lies before the watermark.
+        NotOnlineError
+            If the view, or one of the service, is declared `online=False`.
         UnknownNameError
             If nothing of that name is declared.
         """

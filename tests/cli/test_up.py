@@ -1,5 +1,6 @@
 """`tilefold up` with real processes: it starts them all, and whatever ends it leaves none."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,21 @@ from tests.cli.conftest import Run
 PROJECT = Path(__file__).parents[2]
 START_TIMEOUT_S = 150
 STOP_TIMEOUT_S = 60
+TILEFOLD_UP = (sys.executable, "-c", "from tilefold.cli import main; main()", "up")
+MAKE_UP = ("make", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}", "up")
 PARTS = ("dagster_webserver", "dagster._daemon", "dagster api grpc", "valkey-server")
 
 
 class Up:
-    """A started `tilefold up`."""
+    """A started `tilefold up`, or `make up`, in a session of its own, as a terminal has one."""
 
-    def __init__(self, root: Path, definitions: Path) -> None:
-        self.port = free_port()
-        command = [sys.executable, "-c", "from tilefold.cli import main; main()", "up", "--port", str(self.port)]
-        where = ["--root", str(root), "--definitions", str(definitions)]
-        self.process = subprocess.Popen([*command, *where], cwd=PROJECT, stderr=subprocess.PIPE, text=True)
+    def __init__(self, root: Path, definitions: Path, command: Sequence[str]) -> None:
+        self.port, self.root = free_port(), root
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "TILEFOLD_"))}
+        env |= {"TILEFOLD_ROOT": str(root), "TILEFOLD_DEFINITIONS": str(definitions), "TILEFOLD_PORT": str(self.port)}
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
 
     def wait_until_it_answers(self) -> None:
         """Return when the UI answers."""
@@ -61,10 +66,13 @@ def answers(url: str) -> bool:
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """All processes: parent and command line, by number; those that only wait to be reaped are left out."""
-    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,stat,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 3) for line in listed.splitlines()[1:]]
-    return {int(pid): (int(parent), command) for pid, parent, state, command in rows if not state.startswith("Z")}
+    """All processes: parent and command line, by number; those that are dead and wait to be reaped too, without a command."""
+    found = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
+            found[int(place.name)] = (int(parent), (place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
 
 
 def family(ancestor: int) -> dict[int, str]:
@@ -75,10 +83,20 @@ def family(ancestor: int) -> dict[int, str]:
     return {pid: everybody[pid][1] for pid in members if pid in everybody}
 
 
+def of_root(root: Path) -> set[int]:
+    """The processes that have this root in their environment, wherever they hang now."""
+    found = set()
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"={root}\0".encode() in (place / "environ").read_bytes() + b"\0":
+                found.add(int(place.name))
+    return found
+
+
 @pytest.fixture
-def up(root: Path, definitions: Path) -> Iterator[Up]:
+def up(root: Path, definitions: Path, request: pytest.FixtureRequest) -> Iterator[Up]:
     """One that answers; killed with its family, if the test left it."""
-    started = Up(root, definitions)
+    started = Up(root, definitions, getattr(request, "param", TILEFOLD_UP))
     try:
         started.wait_until_it_answers()
         yield started
@@ -89,20 +107,28 @@ def up(root: Path, definitions: Path) -> Iterator[Up]:
 
 
 @pytest.mark.timeout(300)
-def test_sigterm_stops_every_process_and_loses_nothing(tilefold: Run, root: Path, definitions: Path, up: Up) -> None:
-    """The UI, the daemon, their code servers and the store are gone when it has exited; features are there again after."""
+@pytest.mark.parametrize(
+    ("up", "end"),
+    [(TILEFOLD_UP, "SIGTERM"), (TILEFOLD_UP, "Ctrl-C"), (MAKE_UP, "SIGTERM")],
+    indirect=["up"],
+    ids=["SIGTERM", "Ctrl-C", "SIGTERM to make"],
+)
+def test_what_ends_it_stops_every_process_and_loses_nothing(tilefold: Run, root: Path, up: Up, end: str) -> None:
+    """No process of it is left, not even a dead one, when it has exited; features are there again after."""
     assert tilefold("materialize", "spend")[0] == 0
     served = tilefold("get", "spend", "user=1", "--json")[1]
     members = family(up.process.pid)
     commands = " ".join(members.values())
     assert [part for part in PARTS if part not in commands] == []
-    up.process.send_signal(signal.SIGTERM)
+    assert of_root(root) <= members.keys()
+    up.process.send_signal(signal.SIGTERM) if end == "SIGTERM" else os.killpg(up.process.pid, signal.SIGINT)
     code, said = up.wait_for_its_end()
-    assert (code, "Traceback" in said) == (0, False)
-    assert members.keys() & processes().keys() == set()
+    left = members.keys() & processes().keys()
+    assert (left, of_root(root)) == (set(), set())
+    assert "Traceback" not in said
+    assert code == 0 or "make" in up.process.args[0]
     assert (root / "dagster/dagster.yaml").is_file()
     assert tilefold("get", "spend", "user=1", "--json")[1] == served
-    assert definitions.is_dir()
 
 
 @pytest.mark.timeout(300)

@@ -1,7 +1,8 @@
 """`tilefold up`: the Dagster UI with everything behind it, in the foreground.
 
 The rule: this process owns the embedded server and starts the web server and the daemon. Whatever ends it (Ctrl-C, SIGTERM, a
-closed terminal, a child that dies), it ends all of them, in this order: Dagster first, the store last.
+closed terminal, a child that dies), it ends all of them, in this order: Dagster first, the store last. When it returns, none
+is in the process table, not even as one that waits to be reaped.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from tilefold.cli.faults import FAULT, say
+from tilefold.cli.orphans import Orphans
 from tilefold.cli.processes import Child, stop_all
 from tilefold.cli.project import WORKSPACE_FILE, Project
 from tilefold.cli.session import Session
@@ -37,12 +39,14 @@ def run_up(session: Session, host: str, port: int) -> int:
     _check_port(host, port)
     with _told_to_end() as end, session.workspace():
         project.prepare()
+        orphans = Orphans()
         children = _start(project, session, host, port)
         try:
-            return _stay(children, end, f"http://{host}:{port}")
+            return _stay(children, orphans, end, f"http://{host}:{port}")
         finally:
             say("Stopping ...")
             stop_all(children)
+            orphans.end()
             say("Dagster has stopped; closing the store.")
 
 
@@ -62,8 +66,9 @@ def _start(project: Project, session: Session, host: str, port: int) -> list[Chi
     return children
 
 
-def _stay(children: Sequence[Child], end: threading.Event, url: str) -> int:
+def _stay(children: Sequence[Child], orphans: Orphans, end: threading.Event, url: str) -> int:
     """Tell when the UI answers, then wait until the end or until a child dies."""
+    expected = {child.process.pid for child in children}
     say(f"Starting Dagster (logs in {children[0].log.parent}) ...")
     began, ready = time.monotonic(), False
     while not end.wait(_LOOK_S):
@@ -71,6 +76,7 @@ def _stay(children: Sequence[Child], end: threading.Event, url: str) -> int:
             if child.ended:
                 say(f"{child.name} ended by itself with code {child.process.returncode}. Its last words:\n{child.tail()}")
                 return FAULT
+        orphans.reap(expected)
         if not ready and _answers(f"{url}/server_info"):
             ready = True
             say(f"Dagster UI: {url} (after {time.monotonic() - began:.0f} s). Ctrl-C stops everything.")

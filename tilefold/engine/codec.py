@@ -10,6 +10,8 @@ A code is the bytes per value: 0 all zero, 1 unsigned, 2, 4, 8 signed; floats 4 
 `first` and `last` are the cells of a tile's first and last event, counted in grains of the view: `first` from `base` on,
 `last` from `first` on. A window's edges lie on the grain, so this says as much as the events' own times.
 
+What a part says of its size is held against its bytes before anything of that size is made.
+
 Parts of equal codes and as many tiles are read by one plan. Running totals (`Partial.running`) stay bytes: a read looks up one
 number per window in them, so that its cost does not grow with the number of tiles.
 """
@@ -26,6 +28,7 @@ from tilefold.engine.layout import Layout
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
 from tilefold.engine.part_shape import LISTS, TIMES, ComponentShape, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
+from tilefold.functions.registry import LIST_LIMIT_MAX
 
 FORMAT_VERSION = 1
 EMPTY_FLAG = 1
@@ -140,7 +143,7 @@ class Codec:
 
     def _decode_part(self, data: bytes, mark: Mark) -> Part:
         head = data[: self._base_start]
-        plan = self._plans.get(head) or self._new_plan(head)
+        plan = self._plans.get(head) or self._new_plan(head, len(data))
         if len(data) < plan.end:
             raise self._corrupt(f"its numbers end at byte {plan.end}", len(data))
         numbers, view = plan.zeros.copy(), memoryview(data)
@@ -161,9 +164,11 @@ class Codec:
         (base,) = BASE.unpack_from(data, self._base_start)
         return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns])
 
-    def _new_plan(self, head: bytes) -> _Plan:
+    def _new_plan(self, head: bytes, size: int) -> _Plan:
         (tiles,), codes = TILES.unpack_from(head), head[TILES.size :]
         place = self._base_start + BASE.size
+        if not tiles or (tiles > 1 and not codes[0]) or place + tiles * sum(codes) > size:  # no two tiles begin in one cell
+            raise self._corrupt(f"its tiles must fit into its {size} bytes", tiles)
         zeros: list[Column] = []
         picks: list[tuple[int, int, int, Any]] = []
         for number, code in enumerate(codes):
@@ -192,6 +197,8 @@ def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: C
     """A column of texts or lists of these lengths, and where it ends."""
     if shape.variable != LISTS:
         return _read_texts(data, position, lengths)
+    if max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0:  # entries that are all zero take no bytes, so bytes do not bound them
+        raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
     entries, position = _read_entries(shape.inner, data, position, sum(lengths))
     taken, start = [], 0
     for length in lengths:

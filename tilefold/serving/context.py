@@ -21,7 +21,7 @@ from tilefold.engine.merge_stream import StreamMerger
 from tilefold.engine.stream_codec import StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.windows import reach_us
-from tilefold.errors import InputError, complaint
+from tilefold.errors import InputError, NotOnlineError, complaint
 from tilefold.stores.compacted_table import CompactedTable
 from tilefold.stores.event_columns import EVENT_ID
 from tilefold.stores.event_log import EventLog
@@ -115,6 +115,13 @@ class ViewContext:
     def compacted(self) -> CompactedTable:
         """Its compactions."""
         return CompactedTable(f"{self.uri}/compacted", part_schema(self.layout), storage_options=self.storage_options)
+
+
+def require_online(view: FeatureView) -> None:
+    """Raise `NotOnlineError` for a view that is declared without an online store."""
+    if not view.online:
+        mend = "Declare it with online=True and materialize it, or use get_features_for_events, which needs no online store."
+        raise NotOnlineError(complaint(f"view '{view.name}'", "only a view with online=True is synced and read", False, mend))
 
 
 @contextmanager

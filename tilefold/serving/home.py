@@ -107,7 +107,7 @@ def _checked_root(root: str, online: str | None) -> str:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another opener has the same probe
     except OSError as error:
         mend = f"Choose another folder, or make it writable: {error.strerror}."
         raise FileError(complaint("workspace", "its root must be a folder that can be written", str(path), mend)) from error

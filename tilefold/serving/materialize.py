@@ -1,7 +1,8 @@
 """Materialize: everything between the event log and the online store, at one watermark.
 
 The rule: it is a no-op when neither the log nor the definition changed since the mark; else it takes the source's next
-barrier, builds the days that changed, compacts and syncs. Each step can be killed and repeated.
+barrier, builds the days that changed, compacts and syncs. Each step can be killed and repeated. A view that is declared
+`online=False` is compacted and not synced: its newest compaction at the watermark stands for the mark.
 """
 
 from tilefold.engine.time import to_datetime
@@ -14,25 +15,36 @@ from tilefold.stores.online_store import OnlineStore
 
 
 def materialize(context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False) -> MaterializeReport:
-    """Bring the online store to a watermark; with `full` every key is written, whatever the store seems to hold."""
+    """Bring the online store to a watermark; with `full` every key is written, whatever the store seems to hold.
+
+    A view with `online=False` ends with its compaction.
+    """
     view, as_of = context.view, to_datetime(as_of_us)
     if not full and _is_current(context, online, as_of_us):
         return MaterializeReport(view.name, as_of, None, None, skipped=True)
     barrier = context.log.take_barrier()
     with ProgressBar(f"{view.name}: tiles") as bar:
         compaction = run_compaction(context, as_of_us, barrier, progress=bar.step)
+    if not view.online:
+        return MaterializeReport(view.name, as_of, compaction, None, skipped=False)
     with ProgressBar(f"{view.name}: keys") as bar:
         sync = run_sync(context, online, as_of_us, full=full, progress=bar.update)
     return MaterializeReport(view.name, as_of, compaction, sync, skipped=False)
 
 
 def _is_current(context: ViewContext, online: OnlineStore, as_of_us: int) -> bool:
-    """Whether the store holds the compaction of this watermark, and the log is as that one saw it."""
+    """Whether the compaction of this watermark is there, served where the view is, and the log is as that one saw it."""
+    epoch = _served_epoch(context, online, as_of_us) if context.view.online else context.compacted.latest(as_of_us)
+    if epoch is None or (as_of_us, epoch) not in context.compacted.partitions():
+        return False
+    built_from = context.compacted.metadata(as_of_us, epoch)["built_from"]
+    return bool(built_from == events_fingerprint(context, context.log.snapshot(), as_of_us))
+
+
+def _served_epoch(context: ViewContext, online: OnlineStore, as_of_us: int) -> int | None:
+    """The epoch of the view's mark; None where it is of another watermark, or a sync has begun."""
     view = context.view
     mark = online.mark(view.name, view.version)
     if mark is None or mark.watermark_us != as_of_us or online.begun(view.name, view.version):
-        return False
-    if (as_of_us, mark.epoch) not in context.compacted.partitions():
-        return False
-    built_from = context.compacted.metadata(as_of_us, mark.epoch)["built_from"]
-    return bool(built_from == events_fingerprint(context, context.log.snapshot(), as_of_us))
+        return None
+    return mark.epoch

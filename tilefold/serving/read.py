@@ -19,7 +19,7 @@ from tilefold.engine.time import to_datetime, to_us
 from tilefold.errors import InputError, ReadTimeError, complaint
 from tilefold.functions import OVERFLOW
 from tilefold.functions.sums import WideSum
-from tilefold.serving.context import ViewContext
+from tilefold.serving.context import ViewContext, require_online
 from tilefold.stores.cached_mark import CachedMark
 from tilefold.stores.online_store import OnlineStore
 
@@ -47,12 +47,13 @@ class ReadTime(NamedTuple):
 
 
 class ViewReader:
-    """Reads one view."""
+    """Reads one view; raises `NotOnlineError` where it is declared `online=False`."""
 
     def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
         view = context.view
         self.is_stream = context.is_stream
         self.ends_at_newest = view.leading_edge == "latest_event"
+        require_online(view)
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names
         self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in context.layout.slots)

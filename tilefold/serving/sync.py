@@ -3,7 +3,8 @@
 The rule, for compaction `(E, n)`: it is entered in the view's list of begun syncs before its first key. A key is skipped only
 if its part equals the one in the committed compaction AND in every begun one; where one of these is missing, all keys are
 written. Each part is written by a compare of stamps in the server, and the mark moves last, by the same compare. So a crash
-anywhere, a repeat, or a sleeper that wakes up late leaves every key right.
+anywhere, a repeat, or a sleeper that wakes up late leaves every key right. Compactions are read from one version of their
+table, taken after the begin: what is pruned meanwhile is there to the end.
 """
 
 import time
@@ -20,10 +21,11 @@ from tilefold.engine.layout import FIRST
 from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import to_datetime
-from tilefold.errors import FormatError, InputError, complaint
-from tilefold.serving.context import ViewContext
+from tilefold.errors import ConflictError, FormatError, InputError, complaint
+from tilefold.serving.context import ViewContext, require_online
 from tilefold.serving.reports import SyncReport
 from tilefold.serving.seeding import Seeding, needs_seed
+from tilefold.stores.compacted_snapshot import CompactedSnapshot
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.stream_log import StreamLog
 
@@ -80,9 +82,14 @@ def run_sync(
     ------
     InputError
         If no compaction at this watermark exists.
+    ConflictError
+        If it was pruned before the sync began.
+    NotOnlineError
+        If the view is declared `online=False`.
     StoreUnavailableError, StoreFullError
         The store failed; repeating the sync is safe.
     """
+    require_online(context.view)
     epoch = context.compacted.latest(as_of_us)
     if epoch is None:
         thing, rule = f"view '{context.view.name}'", "only a compaction that exists can be synced"
@@ -107,6 +114,7 @@ class _Sync:
         self._context, self._online, self._mark, self._progress = context, online, mark, progress
         self._name, self._version = context.view.name, context.view.version
         self._full = full
+        self._compactions = context.compacted.snapshot()
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
@@ -115,6 +123,7 @@ class _Sync:
     def run(self) -> SyncReport:
         if not self._online.begin(self._name, self._version, self._mark):
             return self._report(superseded=True, full=False)
+        self._compactions = self._pinned()
         committed = self._online.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(committed)
         to_remove = self._online.emptied(self._name, self._version) if committed else set()
@@ -134,6 +143,14 @@ class _Sync:
             return None
         return Seeding(self._context, self._online, stream.log, committed or self._mark, stream.now_us)
 
+    def _pinned(self) -> CompactedSnapshot:
+        """The compactions as they are now that the sync has begun; from here on a prune spares this one."""
+        there = self._context.compacted.snapshot()
+        if (self._mark.watermark_us, self._mark.epoch) not in there.partitions():
+            thing, rule = f"view '{self._name}'", "its compaction must stay while it is synced, but was pruned"
+            raise ConflictError(complaint(thing, rule, str(self._mark), "Compact it again, or use materialize."))
+        return there
+
     def _remove(self, keys: set[bytes], below: Mark) -> None:
         """Delete keys that an earlier committed sync emptied and that are empty still."""
         self._online.remove_emptied(self._name, self._version, keys, below)
@@ -143,7 +160,7 @@ class _Sync:
         """The compactions whose parts the store's keys may have; None where they are not all known."""
         begun = [mark for mark in self._online.begun(self._name, self._version) if mark != self._mark]
         wanted = [*([committed] if committed else []), *begun]
-        known = {Mark(*each) for each in self._context.compacted.partitions()}
+        known = {Mark(*each) for each in self._compactions.partitions()}
         return wanted if committed and not self._full and known.issuperset(wanted) else None
 
     def _work(self, bases: list[Mark] | None) -> Iterator[_Work]:
@@ -155,7 +172,7 @@ class _Sync:
                 yield self._difference(new, [self._parts(base, bucket) for base in bases])
 
     def _parts(self, mark: Mark, bucket: int) -> pl.DataFrame:
-        rows = self._context.compacted.scan(mark.watermark_us, mark.epoch, bucket)
+        rows = self._compactions.scan(mark.watermark_us, mark.epoch, bucket)
         return rows.select(entity_expr(self._context.layout.join_keys), PART, FIRST).collect()
 
     def _difference(self, new: pl.DataFrame, bases: Sequence[pl.DataFrame]) -> _Work:
