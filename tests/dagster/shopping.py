@@ -65,8 +65,8 @@ class Shop:
         """Materialize a partition, or a range of them in one run, with the checks; a failed check stops what depends on it."""
         return self.select(dg.AssetSelection.assets(*[dg.AssetKey(name.split("/")) for name in assets]), first, last)
 
-    def select(self, chosen: dg.AssetSelection, first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
-        """Run what is selected, assets or checks alone, of a partition or a range of them."""
+    def select(self, chosen: dg.AssetSelection, first: str | None = None, last: str | None = None) -> dg.ExecuteInProcessResult:
+        """Run what is selected, of a partition or a range of them; of none, where nothing selected has partitions."""
         assets: list[Any] = [*(self.definitions.assets or []), *(self.definitions.asset_checks or [])]
         tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if last else {}
         return dg.materialize(

@@ -25,7 +25,7 @@ def serve(shop: Shop) -> dg.ExecuteInProcessResult:
 def check_online(shop: Shop) -> Mapping[tuple[str, str], dg.AssetCheckEvaluation]:
     """What the checks say of what is served now, with nothing materialized before them."""
     checks = dg.AssetSelection.checks_for_assets(dg.AssetKey(ONLINE.split("/")))
-    return evaluations(shop.select(checks, DAYS[3]))
+    return evaluations(shop.select(checks))
 
 
 def test_every_check_passes_but_the_one_of_age(shop: Shop) -> None:
