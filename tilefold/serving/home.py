@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tilefold.errors import FileError, InputError, StoreMismatchError, complaint
 from tilefold.stores.catalog import Catalog
 from tilefold.stores.embedded import EmbeddedServer, open_embedded
+from tilefold.stores.online_connect import client_of
 from tilefold.stores.online_store import OnlineStore
 
 EMBEDDED = "embedded"
@@ -22,6 +23,8 @@ class Home:
     """A root with its catalog and its open online store."""
 
     def __init__(self, root: str, online: str | None, name: str | None, storage_options: Mapping[str, str]) -> None:
+        if online:
+            client_of(online).close()  # a mistyped URL is told as such, before it is compared
         self.root = _checked_root(root, online)
         self.name = name or DEFAULT_NAME
         self.storage_options = dict(storage_options)
@@ -92,6 +95,8 @@ def _binding_key(name: str) -> str:
 
 
 def _checked_root(root: str, online: str | None) -> str:
+    if not root:
+        raise InputError(complaint("workspace", "its root must have a name", root, 'Name a folder; "." is the one you are in.'))
     if "://" in root:
         if not online:
             mend = 'Give online="redis://host:6379/0": an embedded server needs a folder of its own.'
