@@ -33,7 +33,10 @@ MISTYPED = [
     (("demo", "--days", "0"), "days must be at least 1; got 0"),
     (("views", "--definitions", "nowhere"), "or such a module; got 'nowhere'. Run it in the project's folder"),
     (("views", "--online", "http://localhost"), "it must be redis://"),
+    (("views", "--online", "redis://:secret@localhost:port/0"), "it must be redis://"),
+    (("views", "--root", ""), "its root must have a name"),
     (("doctor", "--bind-online", "nonsense"), "it must be redis://"),
+    (("up", "--host", "203.0.113.9"), "Give --host an address of this machine."),
     (("mend",), "No such command 'mend'"),
     (("get", "spend", "user=1", "--loud"), "No such option"),
     (("up", "--port", "0"), "Invalid value for '--port'"),
@@ -98,6 +101,13 @@ def test_another_store_than_bound_is_told_with_the_way_out(tilefold: Run, online
     tilefold("views")
     code, _, err = tilefold("views", "--online", online_url)
     assert (code, "tilefold doctor" in err, "--bind-online" in err) == (CALLER, True, True)
+
+
+def test_a_mistyped_url_of_a_bound_folder_is_told_as_such(tilefold: Run) -> None:
+    """Of a text that is no URL it is not said that the folder should be moved there."""
+    tilefold("views")
+    code, _, err = tilefold("views", "--online", "http://localhost")
+    assert (code, "it must be redis://" in err, "--bind-online" in err) == (CALLER, True, False)
 
 
 def test_a_file_in_the_place_of_the_root_is_told(tilefold: Run, tmp_path: Path) -> None:

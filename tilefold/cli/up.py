@@ -2,10 +2,12 @@
 
 The rule: this process owns the embedded server and starts the web server and the daemon. Whatever ends it (Ctrl-C, SIGTERM, a
 closed terminal, a child that dies), it ends all of them, in this order: Dagster first, the store last. When it returns, none
-is in the process table, not even as one that waits to be reaped.
+is in the process table, not even as one that waits to be reaped. A Dagster home has one daemon: a second would run every
+schedule twice, so a second `up` on the same root is refused.
 """
 
 import contextlib
+import errno
 import signal
 import socket
 import threading
@@ -13,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 from tilefold.cli.faults import FAULT, say
@@ -21,6 +24,7 @@ from tilefold.cli.processes import Child, stop_all
 from tilefold.cli.project import WORKSPACE_FILE, Project
 from tilefold.cli.session import Session
 from tilefold.errors import InputError, complaint
+from tilefold.stores.locks import ProcessLock
 
 DEFAULT_PORT = 3000
 _LOOK_S = 0.5
@@ -33,16 +37,17 @@ def run_up(session: Session, host: str, port: int) -> int:
     Raises
     ------
     InputError
-        If the port is taken.
+        If the port is taken, or another one is up on this root.
     """
     project = Project.of(session)
-    _check_port(host, port)
-    with _told_to_end() as end, session.workspace():
-        project.prepare()
+    project.prepare()
+    url = f"http://{host}:{port}"
+    with _told_to_end() as end, _alone(project.home, url), session.workspace():
+        _check_port(host, port)
         orphans = Orphans()
         children = _start(project, session, host, port)
         try:
-            return _stay(children, orphans, end, f"http://{host}:{port}")
+            return _stay(children, orphans, end, url)
         finally:
             say("Stopping ...")
             stop_all(children)
@@ -97,10 +102,31 @@ def _check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        mend = "Stop what listens there, or choose another with --port."
+        port_alone = error.errno in {errno.EADDRINUSE, errno.EACCES}  # else this machine has no such address
+        mend = (
+            "Stop what listens there, or choose another with --port."
+            if port_alone
+            else "Give --host an address of this machine."
+        )
         raise InputError(
             complaint("the Dagster UI", f"its address must be free ({error.strerror})", f"{host}:{port}", mend)
         ) from error
+
+
+@contextlib.contextmanager
+def _alone(home: Path, url: str) -> Iterator[None]:
+    """Hold the Dagster home; whoever else wants it is told where it is up."""
+    lock, address = ProcessLock(home / "up.lock"), home / "up.url"
+    if not lock.take():
+        where = address.read_text() if address.exists() else "another address"
+        mend = f"Look at {where}, end that one (Ctrl-C where it runs), or name another --root."
+        raise InputError(complaint("tilefold up", "it must be the only one on its root", str(home.parent), mend))
+    try:
+        address.write_text(url)
+        yield
+    finally:
+        address.unlink(missing_ok=True)
+        lock.let_go()
 
 
 @contextlib.contextmanager
