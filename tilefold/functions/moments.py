@@ -27,11 +27,13 @@ class Moments(Partial):
     def from_events(self, column: str, prefix: str) -> Expressions:
         """See `Partial`."""
         value = pl.col(column).cast(pl.Float64)
-        count = value.count().cast(pl.Int64)
+        count, mean = value.count().cast(pl.Int64), value.mean()
+        # Of one event alone Polars may give 0 where it is NaN; mean - mean is then NaN, and 0 for all finite values.
+        spread = value.var(ddof=0) * count + (mean - mean)
         return [
             count.alias(prefix + "n"),
-            value.mean().fill_null(0.0).alias(prefix + "mean"),
-            (value.var(ddof=0) * count).fill_null(0.0).alias(prefix + "m2"),
+            mean.fill_null(0.0).alias(prefix + "mean"),
+            spread.fill_null(0.0).alias(prefix + "m2"),
         ]
 
     def merge_rows(self, prefix: str) -> Expressions:
