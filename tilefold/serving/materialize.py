@@ -10,11 +10,13 @@ from tilefold.serving.compaction import events_fingerprint, run_compaction
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
-from tilefold.serving.sync import run_sync
+from tilefold.serving.sync import StreamSide, run_sync
 from tilefold.stores.online_store import OnlineStore
 
 
-def materialize(context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False) -> MaterializeReport:
+def materialize(
+    context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False, stream: StreamSide | None = None
+) -> MaterializeReport:
     """Bring the online store to a watermark; with `full` every key is written, whatever the store seems to hold.
 
     A view with `online=False` ends with its compaction.
@@ -28,7 +30,7 @@ def materialize(context: ViewContext, online: OnlineStore, as_of_us: int, *, ful
     if not view.online:
         return MaterializeReport(view.name, as_of, compaction, None, skipped=False)
     with ProgressBar(f"{view.name}: keys") as bar:
-        sync = run_sync(context, online, as_of_us, full=full, progress=bar.update)
+        sync = run_sync(context, online, as_of_us, full=full, progress=bar.update, stream=stream)
     return MaterializeReport(view.name, as_of, compaction, sync, skipped=False)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import polars as pl
 
 from tilefold.declaration.sources import Source
+from tilefold.declaration.views import FeatureView
 from tilefold.errors import StoreUnavailableError, complaint
 from tilefold.serving.context import ViewContext
 from tilefold.serving.stream_rows import Rows, ViewRows
@@ -103,6 +104,20 @@ class StreamDesk:
                         streams.register(view.name, view.version, Taken(number, ends))
                     self.writer.look()
             self._registered = True
+
+    def takes(self, view: FeatureView) -> bool:
+        """Whether a view takes this log's stream."""
+        taken = self._online.streams.taken(view.name, view.version)
+        return taken is not None and taken.log == log_number(self.log.incarnation)
+
+    def make_visible(self, positions: Mapping[int, int], *, wait: bool) -> None:
+        """Fold the shards that nobody owns; with `wait`, return when the owners of the others have folded theirs too."""
+        if not positions or not self._contexts:
+            return
+        owned = self._online.streams.owners(self.source, list(positions))
+        self.fold({shard: end for shard, end in positions.items() if shard not in owned})
+        if wait and owned:
+            self.wait({shard: end for shard, end in positions.items() if shard in owned})
 
     def fold(self, positions: Mapping[int, int]) -> None:
         """Fold these shards up to these positions, in this process."""

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -20,10 +20,12 @@ from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
     ADVANCE,
     BEGIN_SEED,
+    CLAIM,
     LATEST,
     LOG_FIELD,
     PLACE_PREFIX,
     REGISTER,
+    RELEASE,
     SEED,
     WRITE_STREAM,
 )
@@ -128,6 +130,26 @@ class StreamParts:
         state = self._keys.state(view, version)
         calls = (Call([state, *keys[span]], [token, _ttl(ttl_ms), *blobs[span]]) for span in spans(map(len, blobs)))
         return all(all(self._scripts.run_all(SEED, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+
+    def owners(self, source: str, shards: Sequence[int]) -> dict[int, bytes]:
+        """The writer processes that own these shards; those that nobody owns are left out."""
+        found = self._link.command(b"MGET", *(self._keys.owner(source, shard) for shard in shards))
+        return {shard: owner for shard, owner in zip(shards, found, strict=True) if owner is not None}
+
+    def claim(self, source: str, writer: bytes, shards: int, lease_ms: int) -> list[int]:
+        """Say that a writer process lives, and take or keep its share of the shards; which it owns now.
+
+        Every living writer's share is the shards whose number, modulo how many live, is its place among their sorted names. A
+        share that still belongs to another is taken when that one lets go or its lease ends.
+        """
+        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
+        answer: Any = self._scripts.run(CLAIM, Call(keys, [writer, b"%d" % lease_ms]))
+        return [shard for shard in range(shards) if answer[shard : shard + 1] == b"1"]
+
+    def release(self, source: str, writer: bytes, shards: int) -> None:
+        """Let go of all that a writer process owns."""
+        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
+        self._scripts.run(RELEASE, Call(keys, [writer]))
 
     def note_latest(self, source: str, latest_us: int) -> None:
         """Note the time of an event of a source; the newest one stays."""
