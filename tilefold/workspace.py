@@ -29,13 +29,22 @@ from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, ServiceReader, Status, ViewReader
-from tilefold.serving.reports import CompactionReport, MaterializeReport, PruneReport, Receipt, SyncReport, TilesReport
+from tilefold.serving.reports import (
+    CompactionReport,
+    DrainReport,
+    MaterializeReport,
+    PruneReport,
+    Receipt,
+    SyncReport,
+    TilesReport,
+)
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.sync import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
 from tilefold.stores.cached_mark import CachedMark
-from tilefold.stores.event_log import EventLog
+from tilefold.stores.dead_letters import DeadLetters
+from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
 
@@ -246,9 +255,32 @@ class Workspace:
         desk.make_visible(receipt.positions, wait=wait_for == VISIBLE)
         return receipt
 
-    def drain(self, source: str) -> Receipt:
-        """The stream path: not built in this release."""
-        self._not_built("drain", source, "append")
+    def drain(self, source: str, within_s: float | None = None) -> DrainReport:
+        """Bring the event log up to where the stream ends now, exactly once.
+
+        Parameters
+        ----------
+        within_s
+            Make no further commit after so many seconds; None: go on to the end.
+
+        Raises
+        ------
+        InputError
+            If the source takes no pushed events.
+        """
+        return self._desk(source).drain(self.now(), written=self._written(source), within_s=within_s)
+
+    def dead_letters(self, source: str) -> DeadLetters:
+        """The refused events of a source, for those who look inside."""
+        return self._desk(source).dead_letters
+
+    def _written(self, source: str) -> Mapping[int, int] | None:
+        """Of each shard the position up to which stream writers have written; None where there are none."""
+        return self._stream_desk(source).written()
+
+    def _barrier(self, context: ViewContext) -> Barrier:
+        source = context.view.source.name
+        return self._desk(source).take_barrier(self.now(), lambda: self._written(source))
 
     def serve(self, host: str = "127.0.0.1", port: int = 8080) -> None:
         """The HTTP server: not built in this release."""
@@ -273,13 +305,13 @@ class Workspace:
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of, to_us(self.now()))
         with ProgressBar(f"{view}: tiles") as bar:
-            return run_compaction(context, as_of_us, context.log.take_barrier(), progress=bar.step)
+            return run_compaction(context, as_of_us, self._barrier(context), progress=bar.step)
 
     def compact_range(self, view: str, as_ofs: Sequence[datetime]) -> Iterator[CompactionReport]:
         """`compact` at several watermarks, ascending, all from one barrier; each starts from the one before."""
         context, now_us = self.context(view), to_us(self.now())
         watermarks = sorted(checked_as_of(context.view, as_of, now_us) for as_of in as_ofs)
-        barrier = context.log.take_barrier()
+        barrier = self._barrier(context)
         with ProgressBar(f"{view}: compactions", len(watermarks)) as bar:
             for report in run_compactions(context, watermarks, barrier):
                 yield report
@@ -308,7 +340,10 @@ class Workspace:
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
         self._import_missing(context.view, as_of_us)
-        report = materialize(context, self.online_store, as_of_us, full=full, stream=self._stream_side(context.view))
+        if self._desk(context.view.source.name).has_stream:
+            self.drain(context.view.source.name)
+        side = self._stream_side(context.view)
+        report = materialize(context, self.online_store, as_of_us, lambda: self._barrier(context), full=full, stream=side)
         if context.view.online:
             self._refresh_mark(context.view)
         return report

@@ -13,12 +13,15 @@ import polars as pl
 from tilefold.declaration.sources import Source, StreamSource
 from tilefold.engine.time import to_us
 from tilefold.errors import InputError, complaint
+from tilefold.serving.barrier import take_barrier
 from tilefold.serving.definitions import Definitions
+from tilefold.serving.drain import drain
 from tilefold.serving.ingest import ingest
-from tilefold.serving.reports import Receipt
+from tilefold.serving.reports import DrainReport, Receipt
+from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_columns import EVENT_ID
 from tilefold.stores.event_frames import collected
-from tilefold.stores.event_log import EventLog
+from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.source_files import source_days, source_frames
 from tilefold.stores.stream_log import StreamLog
 
@@ -32,10 +35,16 @@ class EventDesk:
 
     def __init__(self, source: Source, log: EventLog, definitions: Definitions, root: str, stream: OpenStream) -> None:
         self._source, self.log, self._root, self._stream = source, log, root, stream
+        self.dead_letters = DeadLetters(f"{log.uri.removesuffix('/event_log')}/dead_letters", log.storage_options)
         keys = [{field.name for field in view.join_keys} for view in definitions.views_of(source.name)]
         shared = set.intersection(*keys) if keys else set()
         known = {field.name for field in source.schema or ()}
         self._key_columns = sorted(shared & known)
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether events may be pushed."""
+        return isinstance(self._source, StreamSource)
 
     @property
     def stream(self) -> StreamLog:
@@ -62,6 +71,16 @@ class EventDesk:
         assert isinstance(source, StreamSource), "only such a source has a stream"
         assert self.log.columns is not None, "a stream source declares its columns"
         return ingest(source, self.log.columns, self._key_columns, stream, given, now)
+
+    def drain(self, now: datetime, *, written: Mapping[int, int] | None = None, within_s: float | None = None) -> DrainReport:
+        """Bring the event log up to where the stream ends now."""
+        return drain(self.log, self.stream, self.dead_letters, now, written=written, within_s=within_s)
+
+    def take_barrier(self, now: datetime, written: Callable[[], Mapping[int, int] | None]) -> Barrier:
+        """The next barrier of the source; the stream is drained up to it."""
+        if not self.has_stream:
+            return take_barrier(self.log, None, lambda: None)
+        return take_barrier(self.log, self.stream, lambda: self.drain(now, written=written()))
 
     def _enter_ids(self, rows: pl.DataFrame, now: datetime) -> None:
         """Let the stream drop appended events that are pushed again; the older ones it would take for late anyway."""

@@ -1,9 +1,11 @@
 """Materialize: everything between the event log and the online store, at one watermark.
 
-The rule: it is a no-op when neither the log nor the definition changed since the mark; else it takes the source's next
-barrier, builds the days that changed, compacts and syncs. Each step can be killed and repeated. A view that is declared
-`online=False` is compacted and not synced: its newest compaction at the watermark stands for the mark.
+The rule: what was pushed is drained first. Then it is a no-op when neither the log nor the definition changed since the mark;
+else it takes the source's next barrier, builds the days that changed, compacts and syncs. Each step can be killed and repeated.
+A view that is declared `online=False` is compacted and not synced: its newest compaction at the watermark stands for the mark.
 """
+
+from collections.abc import Callable
 
 from tilefold.engine.time import to_datetime
 from tilefold.serving.compaction import events_fingerprint, run_compaction
@@ -11,20 +13,27 @@ from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
 from tilefold.serving.sync import StreamSide, run_sync
+from tilefold.stores.event_log import Barrier
 from tilefold.stores.online_store import OnlineStore
 
 
 def materialize(
-    context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False, stream: StreamSide | None = None
+    context: ViewContext,
+    online: OnlineStore,
+    as_of_us: int,
+    take_barrier: Callable[[], Barrier],
+    *,
+    full: bool = False,
+    stream: StreamSide | None = None,
 ) -> MaterializeReport:
     """Bring the online store to a watermark; with `full` every key is written, whatever the store seems to hold.
 
-    A view with `online=False` ends with its compaction.
+    The source was drained before. A view with `online=False` ends with its compaction.
     """
     view, as_of = context.view, to_datetime(as_of_us)
     if not full and _is_current(context, online, as_of_us):
         return MaterializeReport(view.name, as_of, None, None, skipped=True)
-    barrier = context.log.take_barrier()
+    barrier = take_barrier()
     with ProgressBar(f"{view.name}: tiles") as bar:
         compaction = run_compaction(context, as_of_us, barrier, progress=bar.step)
     if not view.online:

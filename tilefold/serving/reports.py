@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from tilefold.stores.stream_log import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -37,6 +39,40 @@ class Receipt:
     days: tuple[date, ...] = ()
     late: int = 0
     positions: Mapping[int, int] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DrainReport:
+    """What a drain brought from the stream log into Delta.
+
+    Attributes
+    ----------
+    days
+        Events by the UTC date of their own time, ascending; those that came twice count twice here.
+    accepted, refused
+        Events that came into the event log, and into the table of dead letters.
+    late_days
+        The dates before today (UTC): compactions may have covered them already, so they want healing.
+    places
+        Of each shard the place up to which the event log now holds the stream.
+    caught_up
+        Whether it came to where the stream ended when it began.
+    missed
+        Of each shard that was trimmed behind what the event log holds, the positions in between: their events are lost. It
+        happens only if the event log was replaced by an older copy, or a foreign hand trimmed the stream.
+    left
+        How many entries the stream log still keeps.
+    """
+
+    days: Mapping[date, int]
+    accepted: int
+    refused: int
+    late_days: tuple[date, ...]
+    places: Mapping[int, Place]
+    caught_up: bool
+    missed: Mapping[int, tuple[int, int]]
+    left: int
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class Seeding:
         self._rows = ViewRows(context)
         online.streams.begin_seed(context.view.name, context.view.version, self._token)
         self._snapshot = context.log.snapshot()  # after `begin_seed`: an earlier seeding has an earlier one
-        self._places = self._snapshot.drained(log.incarnation, log.shards)
+        self._places = self._snapshot.drained(log.incarnation, range(log.shards))
         self.keys = 0
 
     def write(self) -> Seeded | None:

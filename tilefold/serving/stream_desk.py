@@ -119,6 +119,15 @@ class StreamDesk:
         if wait and owned:
             self.wait({shard: end for shard, end in positions.items() if shard in owned})
 
+    def written(self) -> dict[int, int] | None:
+        """Of each shard the position up to which all views that take the stream hold it; None where none does."""
+        views = [context.view for context in self._contexts]
+        taken = [self._online.streams.taken(view.name, view.version) for view in views]
+        number = log_number(self.log.incarnation)
+        places = [each.places for each in taken if each is not None and each.log == number]
+        shards = range(self.log.shards)
+        return {shard: min(held[shard].position for held in places) for shard in shards} if places else None
+
     def fold(self, positions: Mapping[int, int]) -> None:
         """Fold these shards up to these positions, in this process."""
         with self._lock:

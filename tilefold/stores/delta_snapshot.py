@@ -44,9 +44,10 @@ class Snapshot:
         if self.delta is None:
             return None
         with reading(self.spec.uri):
-            moved = self.delta.version() != self.version
-            pinned = pinned_delta(self.spec, self.version) if moved else self.delta
-            return pinned.transaction_version(app_id)
+            number = self.delta.transaction_version(app_id)
+            if self.delta.version() == self.version:  # asked afterwards: another thread may move the table on meanwhile
+                return number
+            return pinned_delta(self.spec, self.version).transaction_version(app_id)
 
     def place(self, path: str) -> str:
         """Where a file of the table lies."""

@@ -34,6 +34,7 @@ from tilefold.stores.log_days import dates_between, first_of_each, rows_by_day
 from tilefold.stores.log_results import AppendResult, Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
 from tilefold.stores.log_writes import LogWrite
+from tilefold.stores.streamed_writes import Places, Streamed, StreamedResult, StreamedWrite
 
 __all__ = ["AppendResult", "Barrier", "EventLog", "Frame"]
 
@@ -57,7 +58,7 @@ class EventLog:
         self.uri = uri
         self.source = source.name
         self.timestamp = source.timestamp_field
-        self._options = dict(storage_options or {})
+        self.storage_options = dict(storage_options or {})
         self._columns = declared_columns(source)
         self._table = self._table_of(self._columns)
 
@@ -158,6 +159,24 @@ class EventLog:
         write = LogWrite(self._table, change, lambda day: parts.get(day, empty), ingested_at, epoch)
         return self._result(write, lambda snapshot: parts.keys() | dates_between(snapshot, start_us, end_us), rows.height)
 
+    def append_streamed(self, incarnation: str, shards: Sequence[int], read: Callable[[Places], Streamed]) -> StreamedResult:
+        """Add events of a stream log behind those that were added before, in one commit with the places behind them.
+
+        Parameters
+        ----------
+        incarnation, shards
+            Of the stream log.
+        read
+            Given the places that the log holds the stream up to, the events behind them; called again when another drain
+            came first.
+
+        Raises
+        ------
+        ConflictError, FileError, FormatError
+            As `Table.commit`; and what `read` raises.
+        """
+        return StreamedWrite(self._table, self.timestamp, incarnation, shards, read).commit()
+
     def take_barrier(self) -> Barrier:
         """Number the next compaction of the source and mark its place in the log."""
         number = 0
@@ -224,4 +243,4 @@ class EventLog:
     def _table_of(self, columns: pl.Schema | None) -> Table:
         schema = pl.Schema({**(columns or {}), **ADDED_COLUMNS})
         stats = tuple(name for name in (self.timestamp, EPOCH) if name in schema)
-        return Table(TableSpec(self.uri, schema, PARTITION_BY, stats, self._options))
+        return Table(TableSpec(self.uri, schema, PARTITION_BY, stats, self.storage_options))

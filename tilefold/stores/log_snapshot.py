@@ -12,7 +12,9 @@ from functools import cached_property
 import polars as pl
 
 from tilefold.stores.delta_snapshot import Snapshot, fingerprint
+from tilefold.stores.drained_places import drained_places
 from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, SHARD, STREAMED
+from tilefold.stores.stream_log import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class LogSnapshot:
         )
         facts = grouped.sort(DATE).iter_rows()
         return {day: DayFiles(rows, size, fingerprint(paths), *rest) for day, rows, size, paths, *rest in facts}
+
+    def drained(self, incarnation: str, shards: Iterable[int]) -> dict[int, Place]:
+        """Of each shard of a stream log the place up to which this version holds it; `ORIGIN` where it holds nothing."""
+        return drained_places(self.pinned, incarnation, shards)
 
     def imported_days(self) -> set[date]:
         """The dates that hold rows imported from files."""
