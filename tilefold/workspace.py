@@ -212,7 +212,7 @@ class Workspace:
         del wait_for
         return self._desk(source).ingest(frame, self.now())
 
-    def drain(self, source: str, within_s: float | None = None) -> DrainReport:
+    def drain(self, source: str, *, within_s: float | None = None) -> DrainReport:
         """Bring the event log up to where the stream ends now, exactly once.
 
         Parameters
