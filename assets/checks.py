@@ -1,7 +1,8 @@
 """Checks of what the assets hold.
 
-The rule: a check that would let a wrong value be served blocks: nothing downstream runs if it fails. In a range every
-partition gets a result of its own, and the run one that sums them up.
+The rule: a check of whether values are right blocks: if it fails the run fails, and nothing downstream runs, neither a sync nor
+whatever reads what is served. In a range every partition gets a result of its own, and the run one that sums them up. What is
+served has no partitions, so neither have its checks: they are about now.
 """
 
 from collections.abc import Mapping
@@ -83,6 +84,7 @@ def _stamps_not_ahead(view: FeatureView) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=online_key(view.name),
         name="stamps_not_ahead",
+        blocking=True,
         description="No key's part is newer than the committed sync and those that have begun.",
     )
     def stamps_not_ahead(workspace: WorkspaceResource) -> dg.AssetCheckResult:
@@ -98,6 +100,7 @@ def _sample_equals_reference(view: FeatureView) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=online_key(view.name),
         name="sample_equals_reference",
+        blocking=True,
         description="What a sample of keys is served equals what plain Python makes of their raw events.",
     )
     def sample_equals_reference(workspace: WorkspaceResource, features: FeatureReader) -> dg.AssetCheckResult:

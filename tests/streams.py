@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.pipelines import Clock, day
-from tilefold import Aggregate, Entity, Field, PushConfig, StreamSource, TimeWindow, Workspace, batch_feature_view
+from tests.pipelines import Clock, day, passed_on
+from tilefold import Aggregate, Entity, Field, PushConfig, StreamSource, TimeWindow, Workspace, stream_feature_view
 from tilefold.declaration import FeatureView
 from tilefold.types import Float64, Int64, String, Timestamp
 
@@ -21,18 +21,21 @@ def source(name: str = "pushed", **parameters: Any) -> StreamSource:
     return StreamSource(name, **({"schema": SCHEMA, "timestamp_field": "at", "stream_config": PushConfig()} | parameters))
 
 
-def view_of(pushed: StreamSource, name: str = "spend") -> FeatureView:
-    """A batch view of a stream source: what compactions make of pushed events."""
-    windows = (timedelta(days=1), TimeWindow(timedelta(days=30)))
+def view_of(pushed: StreamSource, name: str = "spend", **parameters: Any) -> FeatureView:
+    """A stream view of a source; parameters replace the sample's."""
     features = [
         Aggregate(input_column=Field("units", Int64), function=function, time_window=window)
-        for window in windows
+        for window in (timedelta(days=1), TimeWindow(timedelta(days=30)))
         for function in ("sum", "count")
     ]
-    decorate = batch_feature_view(
-        name=name, source=pushed, entities=[USER], features=features, feature_start_time=day(0), mode="polars"
-    )
-    return decorate(lambda events: events)
+    sample: dict[str, Any] = {
+        "name": name,
+        "source": pushed,
+        "entities": [USER],
+        "features": features,
+        "feature_start_time": day(0),
+    }
+    return stream_feature_view(**(sample | parameters))(passed_on)
 
 
 def opened(

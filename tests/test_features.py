@@ -1,6 +1,5 @@
 """The example feature repository: what it declares, and what it reads from a workspace."""
 
-import ast
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,15 +12,7 @@ from tilefold.engine.time import to_datetime
 from tilefold.serving.definitions import load_definitions
 
 FEATURES = Path(__file__).parents[1] / "features"
-PUBLIC = {"tilefold", "tilefold.types", "tilefold.aggregation_functions", "polars"}
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
-
-
-def test_only_public_names_are_imported() -> None:
-    """A feature repository needs nothing that is not public."""
-    tree = ast.parse((FEATURES / "flights.py").read_text())
-    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {module for module in modules if module.startswith("tilefold")} <= PUBLIC
 
 
 def test_views_start_on_the_day_that_the_import_noted(tmp_path: Path) -> None:

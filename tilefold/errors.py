@@ -33,6 +33,10 @@ class UnknownNameError(CallerError, LookupError):
     """A view, service, source or feature of that name is not declared."""
 
 
+class NotOnlineError(CallerError):
+    """A view that is declared `online=False` is read from the online store, or synced to it."""
+
+
 class ReadTimeError(InputError):
     """A time is asked for that this data cannot answer: before the key's stamp, after now, off the grid."""
 

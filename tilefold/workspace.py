@@ -17,7 +17,7 @@ from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
-from tilefold.errors import NotBuiltYetError, complaint
+from tilefold.errors import InputError, NotBuiltYetError, complaint
 from tilefold.serving.building import build_days
 from tilefold.serving.compaction import run_compaction, run_compactions
 from tilefold.serving.context import ViewContext
@@ -27,9 +27,19 @@ from tilefold.serving.explain import Explanation, explain
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
+from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, ServiceReader, Status, ViewReader
-from tilefold.serving.reports import CompactionReport, DrainReport, MaterializeReport, Receipt, SyncReport, TilesReport
-from tilefold.serving.sync import run_sync
+from tilefold.serving.reports import (
+    CompactionReport,
+    DrainReport,
+    MaterializeReport,
+    PruneReport,
+    Receipt,
+    SyncReport,
+    TilesReport,
+)
+from tilefold.serving.stream_desk import StreamDesk
+from tilefold.serving.sync import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
 from tilefold.stores.cached_mark import CachedMark
@@ -41,6 +51,7 @@ from tilefold.stores.stream_log import StreamLog
 __all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
 
 HISTORY_REFRESH_S = 1.0
+VISIBLE = "visible"
 
 
 def _system_clock() -> datetime:
@@ -95,6 +106,7 @@ class Workspace:
         self._desks: dict[str, EventDesk] = {}
         self._contexts: dict[str, ViewContext] = {}
         self._readers: dict[str, ServiceReader] = {}
+        self._stream_desks: dict[str, StreamDesk] = {}
         self._history: dict[str, tuple[bool, float]] = {}
 
     def __enter__(self) -> Self:
@@ -156,6 +168,26 @@ class Workspace:
         """The stream log of a source, for those who look inside; opened when it is first asked for."""
         return self._desk(source).stream
 
+    def stream_desk(self, source: str) -> StreamDesk:
+        """The stream side of a source, for those who run its writer or look inside."""
+        return self._stream_desk(source)
+
+    def _stream_desk(self, source: str) -> StreamDesk:
+        if source not in self._stream_desks:
+            desk = self._desk(source)
+            contexts = [self.context(view.name) for view in self.definitions.views_of(source) if view.online]
+            streams = [context for context in contexts if context.is_stream]
+            self._stream_desks[source] = StreamDesk(
+                self.definitions.source(source), desk.stream, desk.log, streams, self.online_store, self._marks, self._now_us
+            )
+        return self._stream_desks[source]
+
+    def _stream_side(self, view: FeatureView) -> StreamSide | None:
+        return StreamSide(self._stream_desk(view.source.name).log, self._now_us()) if view.kind == "stream" else None
+
+    def _now_us(self) -> int:
+        return to_us(self.now())
+
     def _open_stream(self, source: Source, log: EventLog) -> StreamLog:
         return self._home.streams.log(source, log, lambda: to_us(self.now()))
 
@@ -196,6 +228,9 @@ class Workspace:
         ----------
         frame
             A Polars frame or a list of records: the source's columns, and `event_id` (String) where events have one.
+        wait_for
+            `"visible"`: return only when a read sees the events. Where no writer process owns a shard, they are folded here, so
+            that they are visible in any case.
 
         Returns
         -------
@@ -208,9 +243,17 @@ class Workspace:
             If it is neither a frame nor a list of records, or the source takes no pushed events.
         StoreFullError
             If the stream log has no room: send them again later.
+        StoreUnavailableError
+            If a server does not answer, or with `wait_for` the writer is late; the events are durable then.
         """
-        del wait_for
-        return self._desk(source).ingest(frame, self.now())
+        if wait_for not in (None, VISIBLE):
+            mend = f"Use None or {VISIBLE!r}."
+            raise InputError(complaint("Workspace.ingest", "wait_for must be one of what can be waited for", wait_for, mend))
+        desk = self._stream_desk(source)
+        desk.register()
+        receipt = self._desk(source).ingest(frame, self.now())
+        desk.make_visible(receipt.positions, wait=wait_for == VISIBLE)
+        return receipt
 
     def drain(self, source: str, *, within_s: float | None = None) -> DrainReport:
         """Bring the event log up to where the stream ends now, exactly once.
@@ -233,8 +276,7 @@ class Workspace:
 
     def _written(self, source: str) -> Mapping[int, int] | None:
         """Of each shard the position up to which stream writers have written; None where there are none."""
-        del source
-        return None
+        return self._stream_desk(source).written()
 
     def _barrier(self, context: ViewContext) -> Barrier:
         source = context.view.source.name
@@ -283,7 +325,8 @@ class Workspace:
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of, to_us(self.now()))
         with ProgressBar(f"{view}: keys") as bar:
-            report = run_sync(context, self.online_store, as_of_us, full=full, progress=bar.update)
+            side = self._stream_side(context.view)
+            report = run_sync(context, self.online_store, as_of_us, full=full, progress=bar.update, stream=side)
         self._refresh_mark(context.view)
         return report
 
@@ -291,16 +334,26 @@ class Workspace:
         """Everything between the event log and the online store, at a watermark (None: the newest that is due).
 
         A source with files is imported first: the days that never were, and the last one that was. It is a no-op when
-        nothing changed. With `full` every key is written, whatever the store seems to hold.
+        nothing changed. With `full` every key is written, whatever the store seems to hold. A view that is declared
+        `online=False` is compacted and not synced.
         """
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
         self._import_missing(context.view, as_of_us)
         if self._desk(context.view.source.name).has_stream:
             self.drain(context.view.source.name)
-        report = materialize(context, self.online_store, as_of_us, lambda: self._barrier(context), full=full)
-        self._refresh_mark(context.view)
+        side = self._stream_side(context.view)
+        report = materialize(context, self.online_store, as_of_us, lambda: self._barrier(context), full=full, stream=side)
+        if context.view.online:
+            self._refresh_mark(context.view)
         return report
+
+    def prune(self, view: str, keep: int) -> PruneReport:
+        """Remove compactions: all but those of the newest `keep` watermarks, the served one and those whose sync has begun.
+
+        Their files stay on disk until the table is vacuumed. Raises `InputError` where `keep` is below 1.
+        """
+        return prune(self.context(view), self.online_store, keep)
 
     def newest_as_of(self, view: str) -> datetime:
         """The newest watermark that is due: `floor(now - data_delay, batch_schedule)`."""
@@ -319,6 +372,8 @@ class Workspace:
         mark = self.online_store.mark(view.name, view.version)
         if mark is not None:
             self._marks.set(view.name, view.version, mark)
+        if view.kind == "stream":
+            self._stream_desk(view.source.name).look()
 
     def _days(self, start: datetime, end: datetime) -> list[date]:
         first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))
@@ -335,16 +390,18 @@ class Workspace:
             If a join key is missing, unknown, null or of a wrong type.
         ReadTimeError
             If `at` lies before the watermark.
+        NotOnlineError
+            If the view, or one of the service, is declared `online=False`.
         UnknownNameError
             If nothing of that name is declared.
         """
-        return self._reader(name).get(keys, self._read_time(at))
+        return self._reader(name).get(keys, self._read_time(at), now=at is None)
 
     def get_features_batch(
         self, name: str, keys: Sequence[Mapping[str, Any]], at: datetime | None = None
     ) -> list[FeatureVector]:
         """`get_features` for many entities in one round trip, in the order asked."""
-        return self._reader(name).get_many(keys, self._read_time(at))
+        return self._reader(name).get_many(keys, self._read_time(at), now=at is None)
 
     def get_features_for_events(
         self, name: str, spine: pl.DataFrame | pl.LazyFrame, timestamp: str = "timestamp"
@@ -366,7 +423,8 @@ class Workspace:
 
     def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
         """The tiles behind each value of one entity."""
-        return explain(self.context(view), self._view_reader(view), self.online_store, keys, self._read_time(at))
+        reader, time = self._view_reader(view), self._read_time(at)
+        return explain(self.context(view), reader, self.online_store, keys, time, now=at is None)
 
     def online_client(self) -> OnlineClient:
         """A client of the online store's server, for inspection and benchmarks."""
@@ -391,10 +449,17 @@ class Workspace:
         return ViewReader(context, self.online_store, self._marks, lambda: self._has_history(context))
 
     def _has_history(self, context: ViewContext) -> bool:
-        """Whether the source holds any event; once it does it always does, else it is asked again after a second."""
-        source = context.view.source.name
-        known, asked_s = self._history.get(source, (False, float("-inf")))
+        """Whether there were events that a view without a mark has not taken in; asked again after a second while not."""
+        view = context.view.name
+        known, asked_s = self._history.get(view, (False, float("-inf")))
         if not known and time.monotonic() - asked_s >= HISTORY_REFRESH_S:
-            known = context.log.snapshot().has_history()
-            self._history[source] = (known, time.monotonic())
+            known = self._asked_history(context)
+            self._history[view] = (known, time.monotonic())
         return known
+
+    def _asked_history(self, context: ViewContext) -> bool:
+        if not context.is_stream:
+            return context.log.snapshot().has_history()
+        desk = self._stream_desk(context.view.source.name)
+        desk.register()
+        return not desk.takes(context.view) or context.log.snapshot().has_unstreamed()

@@ -27,10 +27,16 @@ MISTYPED = [
     (("materialize", "spend", "--as-of", "2024-13-01"), "option --as-of: it must be a time in ISO 8601"),
     (("materialize", "spend", "--as-of", "2024-03-01T07:00"), "as_of must lie on its batch_schedule"),
     (("materialize", "spend", "--as-of", "2999-01-01"), "as_of must not lie after now"),
+    (("prune", "spend", "--keep", "0"), "a whole number of watermarks must be kept; got 0. Keep 1 or more"),
+    (("prune", "spend", "--keep", "some"), "Invalid value for '--keep'"),
+    (("prune", "spend"), "Missing option '--keep'"),
     (("demo", "--days", "0"), "days must be at least 1; got 0"),
-    (("views", "--definitions", "nowhere"), "there must be such a folder or module; got 'nowhere'"),
+    (("views", "--definitions", "nowhere"), "or such a module; got 'nowhere'. Run it in the project's folder"),
     (("views", "--online", "http://localhost"), "it must be redis://"),
+    (("views", "--online", "redis://:secret@localhost:port/0"), "it must be redis://"),
+    (("views", "--root", ""), "its root must have a name"),
     (("doctor", "--bind-online", "nonsense"), "it must be redis://"),
+    (("up", "--host", "203.0.113.9"), "Give --host an address of this machine."),
     (("mend",), "No such command 'mend'"),
     (("get", "spend", "user=1", "--loud"), "No such option"),
     (("up", "--port", "0"), "Invalid value for '--port'"),
@@ -45,6 +51,34 @@ def test_mistakes_are_told(tilefold: Run, arguments: tuple[str, ...], message: s
     assert (code, out) == (CALLER, "")
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [["views"], ["materialize", "spend"], ["get", "spend", "user=1"]], ids=" ".join)
+def test_outside_of_the_project_it_says_what_is_missing(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an empty folder the missing definitions are named, and what to do; nothing is made."""
+    project, empty = Path(__file__).parents[2], tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    monkeypatch.delenv("TILEFOLD_DEFINITIONS", raising=False)
+    monkeypatch.syspath_prepend(str(project))  # as an editable install has it: `features` can be imported, as nothing
+    assert commands.run(command) == CALLER
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"there must be such a folder in {empty}, or such a module; got 'features'" in told.err
+    assert "Run it in the project's folder, or name a folder of Python files" in told.err
+    assert "--definitions" in told.err
+    assert "Traceback" not in told.err
+    assert list(empty.iterdir()) == []
+
+
+def test_an_empty_folder_of_definitions_is_told(tilefold: Run, tmp_path: Path) -> None:
+    """A folder without declarations is named, with what belongs in it."""
+    (tmp_path / "bare").mkdir()
+    code, out, err = tilefold("views", "--definitions", str(tmp_path / "bare"))
+    assert (code, out) == (CALLER, "")
+    assert "a folder must hold Python files that declare something" in err
 
 
 def test_reading_the_past_is_refused(tilefold: Run) -> None:
@@ -67,6 +101,13 @@ def test_another_store_than_bound_is_told_with_the_way_out(tilefold: Run, online
     tilefold("views")
     code, _, err = tilefold("views", "--online", online_url)
     assert (code, "tilefold doctor" in err, "--bind-online" in err) == (CALLER, True, True)
+
+
+def test_a_mistyped_url_of_a_bound_folder_is_told_as_such(tilefold: Run) -> None:
+    """Of a text that is no URL it is not said that the folder should be moved there."""
+    tilefold("views")
+    code, _, err = tilefold("views", "--online", "http://localhost")
+    assert (code, "it must be redis://" in err, "--bind-online" in err) == (CALLER, True, False)
 
 
 def test_a_file_in_the_place_of_the_root_is_told(tilefold: Run, tmp_path: Path) -> None:

@@ -39,6 +39,19 @@ def test_materialize_of_an_older_time_is_superseded(tilefold: Run) -> None:
     assert (code, "holds a newer one" in out) == (0, True)
 
 
+def test_a_view_that_is_not_online_is_compacted_alone(tilefold: Run, definitions: Path) -> None:
+    """`materialize` says that it stops there, `views` and `doctor` that it is meant so, and `get` what to do."""
+    file = definitions / "payments.py"
+    file.write_text(file.read_text().replace("feature_start_time=start)", "feature_start_time=start, online=False)", 1))
+    code, out, _ = tilefold("materialize", "spend")
+    assert (code, "2 keys; not online by its declaration" in out) == (0, True)
+    assert "nothing changed" in tilefold("materialize", "spend")[1]
+    assert "not online" in tilefold("views")[1]
+    assert "1 compactions, not online" in tilefold("doctor")[1]
+    code, _, err = tilefold("get", "spend", "user=1")
+    assert (code, "Error (not online): view 'spend'" in err) == (2, True)
+
+
 def test_get_shows_value_status_and_time(tilefold: Run) -> None:
     """A table of what is served."""
     tilefold("materialize", "spend", "--as-of", "2024-03-02")
@@ -79,6 +92,20 @@ def test_explain_shows_the_tiles_behind_a_value(tilefold: Run) -> None:
     assert code == 0
     assert "the newest of 1 tiles" in out
     assert "2024-03-01 00:00 UTC" in out
+
+
+def test_prune_says_what_it_removed(tilefold: Run) -> None:
+    """The newest watermarks and the served one stay; each removed compaction has a line."""
+    for number in (2, 4, 3, 5):  # the store serves the newest synced one
+        tilefold("materialize", "spend", "--as-of", f"2024-03-0{number}")
+    code, out, err = tilefold("prune", "spend", "--keep", "2")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "removed: as of 2024-03-02 00:00 UTC, epoch 1",
+        "removed: as of 2024-03-03 00:00 UTC, epoch 3",
+        "spend: 2 compactions removed, 2 kept; served is that as of 2024-03-05 00:00 UTC, epoch 4.",
+    ]
+    assert "0 compactions removed, 2 kept" in tilefold("prune", "spend", "--keep", "2")[1]
 
 
 def test_views_lists_what_is_declared(tilefold: Run) -> None:

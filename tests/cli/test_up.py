@@ -3,106 +3,51 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.running import MAKE_UP, TILEFOLD_UP, Up, family, free_port, of_root, processes
 
-PROJECT = Path(__file__).parents[2]
-START_TIMEOUT_S = 150
-STOP_TIMEOUT_S = 60
 PARTS = ("dagster_webserver", "dagster._daemon", "dagster api grpc", "valkey-server")
 
 
-class Up:
-    """A started `tilefold up`."""
-
-    def __init__(self, root: Path, definitions: Path) -> None:
-        self.port = free_port()
-        command = [sys.executable, "-c", "from tilefold.cli import main; main()", "up", "--port", str(self.port)]
-        where = ["--root", str(root), "--definitions", str(definitions)]
-        self.process = subprocess.Popen([*command, *where], cwd=PROJECT, stderr=subprocess.PIPE, text=True)
-
-    def wait_until_it_answers(self) -> None:
-        """Return when the UI answers."""
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while not answers(f"http://127.0.0.1:{self.port}/server_info"):
-            assert self.process.poll() is None, self.process.communicate()[1]
-            assert time.monotonic() < deadline_s, "it never answered"
-            time.sleep(0.2)
-
-    def wait_for_its_end(self) -> tuple[int, str]:
-        """Its exit code and what it said."""
-        said = self.process.communicate(timeout=STOP_TIMEOUT_S)[1]
-        return self.process.returncode, said
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(url: str) -> bool:
-    """Whether somebody answers there."""
-    try:
-        with urllib.request.urlopen(url, timeout=2):
-            return True
-    except (OSError, urllib.error.URLError):
-        return False
-
-
-def processes() -> dict[int, tuple[int, str]]:
-    """All processes: parent and command line, by number; those that only wait to be reaped are left out."""
-    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,stat,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 3) for line in listed.splitlines()[1:]]
-    return {int(pid): (int(parent), command) for pid, parent, state, command in rows if not state.startswith("Z")}
-
-
-def family(ancestor: int) -> dict[int, str]:
-    """A process and all that come from it, with their command lines."""
-    everybody, members = processes(), {ancestor}
-    while new := {pid for pid, (parent, _) in everybody.items() if parent in members} - members:
-        members |= new
-    return {pid: everybody[pid][1] for pid in members if pid in everybody}
-
-
 @pytest.fixture
-def up(root: Path, definitions: Path) -> Iterator[Up]:
+def up(root: Path, definitions: Path, request: pytest.FixtureRequest) -> Iterator[Up]:
     """One that answers; killed with its family, if the test left it."""
-    started = Up(root, definitions)
+    started = Up(root, "--definitions", str(definitions), command=getattr(request, "param", TILEFOLD_UP))
     try:
         started.wait_until_it_answers()
         yield started
     finally:
-        for pid in family(started.process.pid) if started.process.poll() is None else {}:
-            os.kill(pid, signal.SIGKILL)
-        started.process.wait()
+        started.kill()
 
 
 @pytest.mark.timeout(300)
-def test_sigterm_stops_every_process_and_loses_nothing(tilefold: Run, root: Path, definitions: Path, up: Up) -> None:
-    """The UI, the daemon, their code servers and the store are gone when it has exited; features are there again after."""
+@pytest.mark.parametrize(
+    ("up", "end"),
+    [(TILEFOLD_UP, "SIGTERM"), (TILEFOLD_UP, "Ctrl-C"), (MAKE_UP, "SIGTERM")],
+    indirect=["up"],
+    ids=["SIGTERM", "Ctrl-C", "SIGTERM to make"],
+)
+def test_what_ends_it_stops_every_process_and_loses_nothing(tilefold: Run, root: Path, up: Up, end: str) -> None:
+    """No process of it is left, not even a dead one, when it has exited; features are there again after."""
     assert tilefold("materialize", "spend")[0] == 0
     served = tilefold("get", "spend", "user=1", "--json")[1]
     members = family(up.process.pid)
     commands = " ".join(members.values())
     assert [part for part in PARTS if part not in commands] == []
-    up.process.send_signal(signal.SIGTERM)
+    assert of_root(root) <= members.keys()
+    up.process.send_signal(signal.SIGTERM) if end == "SIGTERM" else os.killpg(up.process.pid, signal.SIGINT)
     code, said = up.wait_for_its_end()
-    assert (code, "Traceback" in said) == (0, False)
-    assert members.keys() & processes().keys() == set()
+    left = members.keys() & processes().keys()
+    assert (left, of_root(root)) == (set(), set())
+    assert "Traceback" not in said
+    assert code == 0 or "make" in up.command[0]
     assert (root / "dagster/dagster.yaml").is_file()
     assert tilefold("get", "spend", "user=1", "--json")[1] == served
-    assert definitions.is_dir()
 
 
 @pytest.mark.timeout(300)
@@ -114,6 +59,16 @@ def test_a_child_that_dies_ends_all(up: Up) -> None:
     code, said = up.wait_for_its_end()
     assert (code, "daemon ended by itself with code -9" in said) == (1, True)
     assert members.keys() & processes().keys() == set()
+
+
+@pytest.mark.timeout(300)
+def test_a_second_one_on_the_same_root_is_told(tilefold: Run, up: Up) -> None:
+    """Whichever port it asks for, it is told where the first one is, which stays as it was."""
+    before = family(up.process.pid).keys()
+    for port in (up.port, free_port()):
+        code, _, err = tilefold("up", "--port", str(port))
+        assert (code, "it must be the only one on its root" in err, f"Look at {up.url}" in err) == (2, True, True)
+    assert before <= family(up.process.pid).keys()
 
 
 def test_a_taken_port_is_told(tilefold: Run) -> None:

@@ -65,9 +65,14 @@ class Shop:
         """Materialize a partition, or a range of them in one run, with the checks; a failed check stops what depends on it."""
         return self.select(dg.AssetSelection.assets(*[dg.AssetKey(name.split("/")) for name in assets]), first, last)
 
-    def select(self, chosen: dg.AssetSelection, first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
-        """Run what is selected, assets or checks alone, of a partition or a range of them."""
-        assets: list[Any] = [*(self.definitions.assets or []), *(self.definitions.asset_checks or [])]
+    def select(
+        self, chosen: dg.AssetSelection, first: str | None = None, last: str | None = None, more: Sequence[Any] = ()
+    ) -> dg.ExecuteInProcessResult:
+        """Run what is selected, of a partition or a range of them; of none, where nothing selected has partitions.
+
+        `more` are assets beside those of the shop.
+        """
+        assets: list[Any] = [*(self.definitions.assets or []), *(self.definitions.asset_checks or []), *more]
         tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if last else {}
         return dg.materialize(
             assets,
@@ -91,6 +96,26 @@ def mark_of(shop: Shop) -> Mark | None:
     with shop.open() as ws:
         view = ws.definitions.view("user_spend")
         return ws.online_store.mark(view.name, view.version)
+
+
+def stored(shop: Shop) -> Mapping[bytes, Mapping[bytes, bytes]]:
+    """Every hash of `user_spend` in the online store, byte by byte: the parts of its keys, and its mark."""
+    with shop.open() as ws:
+        client, view = ws.online_client(), ws.definitions.view("user_spend")
+        keys = sorted(client.scan_iter(f"{ws.name}:{view.name}:{view.version}*"))
+        return {key: client.hgetall(key) for key in keys if client.type(key) == b"hash"}
+
+
+def append_late(shop: Shop, day: str) -> None:
+    """An event of a day that was built already."""
+    row = {
+        "user_id": ["u1"],
+        "amount": [1.0],
+        "merchant": ["a"],
+        "timestamp": [START + timedelta(days=DAYS.index(day), hours=13)],
+    }
+    with shop.open() as ws:
+        ws.append("purchases", pl.DataFrame(row))
 
 
 def lose_rows(shop: Shop, table: str, where: str) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 import dagster as dg
-import polars as pl
 
-from tests.dagster.shopping import DAYS, SPEND, Shop, lose_rows, mark_of
+from tests.dagster.shopping import DAYS, SPEND, Shop, append_late, lose_rows, mark_of
 from tilefold.engine.mark import Mark
 
 LOG = "purchases/event_log"
@@ -22,10 +21,15 @@ def serve(shop: Shop) -> dg.ExecuteInProcessResult:
     return shop.run((LOG, *SPEND), DAYS[3])
 
 
+@dg.asset(deps=[dg.AssetKey(ONLINE.split("/"))])
+def scores() -> None:
+    """What somebody builds on served features."""
+
+
 def check_online(shop: Shop) -> Mapping[tuple[str, str], dg.AssetCheckEvaluation]:
     """What the checks say of what is served now, with nothing materialized before them."""
     checks = dg.AssetSelection.checks_for_assets(dg.AssetKey(ONLINE.split("/")))
-    return evaluations(shop.select(checks, DAYS[3]))
+    return evaluations(shop.select(checks))
 
 
 def test_every_check_passes_but_the_one_of_age(shop: Shop) -> None:
@@ -71,6 +75,22 @@ def test_a_wrong_value_is_named(shop: Shop) -> None:
     assert any("amount_sum_3d is" in text for text in found.metadata["wrong"].value)
 
 
+def test_nothing_is_built_on_a_wrong_value(shop: Shop) -> None:
+    """An asset that reads what is served waits for its checks: it runs after they pass, and not after one fails."""
+    serve(shop)
+    chosen = dg.AssetSelection.checks_for_assets(dg.AssetKey(ONLINE.split("/"))) | dg.AssetSelection.assets(scores)
+    right = shop.select(chosen, more=[scores])
+    with shop.open() as ws:
+        client, key = ws.online_client(), ws.online_key("user_spend", {"user_id": "u1"})
+        for number in range(12):
+            part = client.hget(key, "b")
+            assert isinstance(part, bytes)
+            client.hset(ws.online_key("user_spend", {"user_id": f"u{number}"}), "b", part)
+    wrong = shop.select(chosen, more=[scores])
+    assert [result.success for result in (right, wrong)] == [True, False]
+    assert [len(result.asset_materializations_for_node("scores")) for result in (right, wrong)] == [1, 0]
+
+
 def test_a_stamp_ahead_of_the_mark_is_named(shop: Shop) -> None:
     """A key that claims a compaction which was never synced is found."""
     serve(shop)
@@ -100,14 +120,7 @@ def test_the_newest_day_is_fresh(shop: Shop) -> None:
 def test_appended_events_make_checks_wait(shop: Shop) -> None:
     """Events that came after a day was built are not held against it."""
     serve(shop)
-    with shop.open() as ws:
-        late = {
-            "user_id": ["u1"],
-            "timestamp": [ws.now().replace(year=2024, month=1, day=4)],
-            "amount": [1.0],
-            "merchant": ["a"],
-        }
-        ws.append("purchases", pl.DataFrame(late))
+    append_late(shop, DAYS[3])
     found = check_online(shop)[ONLINE, "sample_equals_reference"]
     assert found.passed
     assert found.description == "Not compared: nothing is served, or the event log has changed since."

@@ -2,7 +2,18 @@
 
 import dagster as dg
 
-from tests.dagster.shopping import DAYS, PER_DAY, SPEND, Shop, lose_rows, mark_of, metadata_of
+from tests.dagster.shopping import (
+    DAYS,
+    PER_DAY,
+    SPEND,
+    Shop,
+    append_late,
+    lose_rows,
+    mark_of,
+    metadata_of,
+    stored,
+    write_purchases,
+)
 
 LOG = "purchases/event_log"
 ALL = (LOG, *SPEND)
@@ -61,6 +72,42 @@ def test_a_past_range_does_not_touch_what_is_served(shop: Shop) -> None:
     assert mark_of(shop) == before
     with shop.open() as ws:
         assert ws.get_features("user_spend", {"user_id": "u1"}).values == served.values
+
+
+def test_a_past_range_rebuilds_tiles_and_writes_nothing_online(shop: Shop) -> None:
+    """A late event's day is built again by a backfill of the past, while the online store keeps every byte."""
+    shop.run(ALL, DAYS[0], DAYS[5])
+    before = stored(shop)
+    append_late(shop, DAYS[2])
+    result = shop.run(ALL, DAYS[1], DAYS[3])
+    assert result.success
+    built, online = metadata_of(result, TILES), metadata_of(result, ONLINE)
+    assert {day: facts["rebuilt"] for day, facts in built.items()} == {day: day == DAYS[2] for day in DAYS[1:4]}
+    assert {facts["status"] for facts in online.values()} == {"superseded by 2024-01-07T00:00:00+00:00"}
+    assert before
+    assert stored(shop) == before
+
+
+def test_each_compaction_of_a_range_starts_from_the_one_before(shop: Shop) -> None:
+    """In a range every day after the first names the day before it as its predecessor, all of one barrier."""
+    facts = metadata_of(shop.run(ALL, DAYS[0], DAYS[5]), COMPACTED)
+    assert [facts[day]["predecessor"] for day in DAYS[:6]] == [
+        "none",
+        *(f"as of {day}T00:00:00+00:00, epoch 1" for day in DAYS[1:6]),
+    ]
+
+
+def test_any_past_day_can_be_compacted_alone_or_in_a_range(shop: Shop) -> None:
+    """A day compacted long after it, alone or in a range, holds what it held when it was the newest."""
+    shop.run(ALL, DAYS[0], DAYS[5])
+    first = metadata_of(shop.run([COMPACTED], DAYS[2]), COMPACTED)[DAYS[2]]
+    shop.run([COMPACTED], DAYS[7])
+    again = metadata_of(shop.run([COMPACTED], DAYS[1], DAYS[3]), COMPACTED)[DAYS[2]]
+    fresh = Shop(shop.root.with_name("fresh"))
+    write_purchases(fresh.root)
+    newest = metadata_of(fresh.run(ALL, DAYS[2]), COMPACTED)[DAYS[2]]
+    held = ("as_of", "keys", "events", "tiles_before", "tiles_after", "size_bytes")
+    assert [{name: facts[name] for name in held} for facts in (first, again)] == [{name: newest[name] for name in held}] * 2
 
 
 def test_tampered_tiles_stop_a_range(shop: Shop) -> None:

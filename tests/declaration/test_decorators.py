@@ -3,15 +3,9 @@ from typing import Any
 
 import pytest
 
-from tests.declaration.samples import DAY, SCHEMA, refusal, spend, total
-from tilefold import (
-    AggregationLeadingEdge,
-    StreamProcessingMode,
-    StreamSource,
-    batch_feature_view,
-    stream_feature_view,
-)
-from tilefold.errors import DeclarationError, NotBuiltYetError
+from tests.declaration.samples import DAY, declare, declare_stream, refusal, spend
+from tilefold import AggregationLeadingEdge, StreamProcessingMode, batch_feature_view, stream_feature_view
+from tilefold.errors import DeclarationError
 
 
 def test_unknown_parameter() -> None:
@@ -50,21 +44,8 @@ def test_without_parameters() -> None:
 
 def test_name() -> None:
     """A view is called like its function, or as `name` says."""
-    named: Any = {"source": StreamSource("clicks", schema=SCHEMA), "name": "other"}
-    with pytest.raises(NotBuiltYetError, match="view 'other': "):
-        stream_feature_view(**named)(spend)
-
-
-def test_stream_view() -> None:
-    """A stream view is not built yet; the error names it and what to use instead."""
-    clicks = StreamSource("clicks", schema=SCHEMA)
-    declare = stream_feature_view(source=clicks, features=[total()], trailing_edge="exact")
-    with pytest.raises(NotBuiltYetError) as refused:
-        declare(spend)
-    assert str(refused.value) == (
-        "view 'spend': stream_feature_view is not built yet; got 'stream_feature_view'. "
-        "Until then declare a batch_feature_view on a BatchSource."
-    )
+    assert declare().name == declare_stream().name == "spend"
+    assert declare(name="other").name == declare_stream(name="other").name == "other"
 
 
 def test_unknown_stream_parameter() -> None:

@@ -112,7 +112,9 @@ def test_sketches(function: Any) -> None:
 def test_trailing_edge() -> None:
     """A trailing edge of one feature belongs to stream views."""
     message = refusal(features=[total(trailing_edge=DAY)])
-    assert "view 'spend': trailing_edge of an Aggregate belongs to stream views; got datetime.timedelta(days=1)" in message
+    assert (
+        "feature 'amount_sum': trailing_edge of an Aggregate belongs to stream views; got datetime.timedelta(days=1)" in message
+    )
 
 
 def test_input_column_is_a_field() -> None:

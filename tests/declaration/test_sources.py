@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import polars as pl
@@ -150,3 +151,27 @@ def test_files(given: dict[str, Any], rule: str) -> None:
     with pytest.raises(DeclarationError) as refused:
         FileConfig(**given)
     assert str(refused.value).startswith(rule)
+
+
+@pytest.mark.parametrize(
+    ("config", "rule"),
+    [
+        (PushConfig(shards=0), "shards must be 1 to 1024; got 0"),
+        (PushConfig(shards=1025), "shards must be 1 to 1024; got 1025"),
+        (PushConfig(shards=True), "shards must be 1 to 1024; got True"),
+        (PushConfig(shards=2.0), "shards must be 1 to 1024; got 2.0"),  # type: ignore[arg-type] # what the test is about
+        (PushConfig(shard_by="user"), "shard_by must be a column of the schema; got 'user'. Name one of ['user_id',"),
+        (PushConfig(dedupe_horizon=-DAY), "dedupe_horizon must not be negative; got datetime.timedelta(days=-1)"),
+        (PushConfig(record_bytes_max=0), "record_bytes_max must be positive; got 0"),
+    ],
+)
+def test_wrong_push_config(config: PushConfig, rule: str) -> None:
+    """Settings that a stream log cannot have are refused; the error names the source."""
+    with pytest.raises(DeclarationError, match=re.escape(f"source 'clicks': {rule}")):
+        StreamSource("clicks", schema=SCHEMA, stream_config=config)
+
+
+def test_push_config() -> None:
+    """Settings at their limits are taken."""
+    config = PushConfig(shards=1024, shard_by="user_id", dedupe_horizon=0 * DAY, record_bytes_max=1)
+    assert StreamSource("clicks", schema=SCHEMA, stream_config=config).stream_config is config

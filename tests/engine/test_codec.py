@@ -1,6 +1,7 @@
 """The bytes of parts: read as they were written for ever, or refused by name."""
 
 import operator
+import tracemalloc
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,43 @@ def test_right_checksum_over_wrong_columns_is_refused() -> None:
     for wrong in (part[:-1], part + b"\0", b"\x04" + part[1:], part[:4] + b"\x03" + part[5:]):
         with pytest.raises(CorruptBlobError):
             codec.decode(seal(wrong, MARK))
+
+
+@pytest.mark.parametrize("tiles", [0, 3, 2**20, 2**32 - 1])
+@pytest.mark.parametrize("codes", ["as they are", "all zero", "all eight"])
+def test_an_absurd_number_of_tiles_is_refused_before_it_is_made(tiles: int, codes: str) -> None:
+    """A part with a right checksum whose count does not fit its bytes is corrupt, and takes no memory on the way."""
+    part = encoded("zeros")[24:]  # two tiles
+    start, end = 4, part.index((19_000).to_bytes(8, "little"))
+    said = {"as they are": part[start:end], "all zero": bytes(end - start), "all eight": b"\x08" * (end - start)}[codes]
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptBlobError, match=r"its tiles must fit|must fill it"):
+            Codec(LAYOUT).decode(seal(tiles.to_bytes(4, "little") + said + part[end:], MARK))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("length", [-1, 1001, 2**62])
+def test_an_absurd_list_is_refused_before_it_is_made(length: int) -> None:
+    """Entries that are all zero take no bytes; a list longer than any function keeps is corrupt, and takes no memory."""
+    layout = layout_of(DrawnView("drawn", (Field("key", pl.String),), FEATURES[11:12], DAY_US))
+    codec, names = Codec(layout), [name for name, _ in layout.components]
+    codes = bytes([0, 0, *(8 if name.endswith("_times") else 0 for name in names)])
+
+    def sealed(entries: int) -> bytes:
+        lengths = entries.to_bytes(8, "little", signed=True)
+        return seal((1).to_bytes(4, "little") + codes + (19_000).to_bytes(8, "little") + lengths + bytes(3), MARK)
+
+    assert codec.decode(sealed(1000)).columns[1] == [bytes(1000)]
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptBlobError, match="its columns must fill it"):
+            codec.decode(sealed(length))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_neighbours_do_not_change_bytes() -> None:

@@ -62,6 +62,17 @@ def test_special_floats(name: str, special: float) -> None:
         assert math.isnan(plain(function, tiles))
 
 
+@pytest.mark.parametrize("special", [math.nan, math.inf])
+def test_one_special_float_alone(special: float) -> None:
+    """One event that is NaN or infinite makes the variance of the population NaN, though nothing is merged."""
+    function = bound("var_pop", pl.Float64())
+    assert all(math.isnan(value) for value in values("var_pop", pl.Float64(), special))
+    (partial,) = function.partials
+    frame = pl.LazyFrame({"key": ["a"], "cell": [7], "x": [special]})
+    built = frame.group_by("key", "cell").agg(partial.from_events("x", "")).collect()
+    assert math.isnan(built["m2"][0])
+
+
 @pytest.mark.parametrize("dtype", [pl.Boolean(), pl.Int8(), pl.UInt64(), pl.Float32()])
 def test_of_other_numbers(dtype: pl.DataType) -> None:
     """Any number will do, booleans too."""

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +15,8 @@ from tests.pipelines import assert_all_equal_reference, day
 
 REPOSITORY = Path(__file__).parents[2]
 KILLS = 12
-POINTS = [
+OPENING_S, WORKING_S = 0.2, 1.2  # from `opening` on: about as long as opening takes, and some days' work
+STEPS = [
     ("EventLog", "append"),
     ("EventLog", "take_barrier"),
     ("TileTable", "replace_days"),
@@ -25,20 +25,24 @@ POINTS = [
     ("OnlineStore", "write_parts"),
     ("OnlineStore", "commit"),
 ]
+FILES = [("Table", "stage", call) for call in (1, 2, 3, 4)]  # written, and named by no commit yet
+COMMITS = [("Table", "commit", call) for call in (1, 2, 3, 4)]
 
 
-def killed_child(root: Path, first: int, *point: str, wait: Callable[[], None] | None = None) -> int:
-    """Run a child from a day on until it is killed; the day it was at."""
-    command = [sys.executable, "-m", "tests.kill.child", str(root), str(first), *point]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as child:
-        assert child.stdout is not None
-        begun = child.stdout.readline()
-        if wait:
-            wait()
-            child.kill()
-        begun += child.stdout.read()
-    assert child.returncode == -signal.SIGKILL, begun
-    return int(begun.splitlines()[-1])
+def killed_child(root: Path, first: int, *point: object, wait_s: float | None = None) -> int:
+    """Run a child from a day on until it is killed, by itself or after a time; the last day it began."""
+    command = [sys.executable, "-m", "tests.kill.child", str(root), str(first), *map(str, point)]
+    with (root / "child.log").open("w+") as log:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=REPOSITORY) as child:
+            assert child.stdout is not None
+            begun = child.stdout.readline()
+            if wait_s is not None:
+                time.sleep(wait_s)
+                child.kill()
+            begun += child.stdout.read()
+        log.seek(0)
+        assert child.returncode == -signal.SIGKILL, f"it ended by itself after {begun.split()}:\n{log.read()}"
+    return max((int(word) for word in begun.split() if word.isdecimal()), default=first - 1)
 
 
 def repeat_and_check(root: Path, first: int, last: int) -> None:
@@ -46,8 +50,9 @@ def repeat_and_check(root: Path, first: int, last: int) -> None:
     with opened(root) as workspace:
         for step in range(first, last + 1):
             take(workspace, step)
-        events = pl.concat(batch(step) for step in range(1, last + 1))
-        assert_all_equal_reference(workspace, VIEW, events, USERS, day(last))
+        events = [batch(step) for step in range(1, last + 1)]
+        if events:
+            assert_all_equal_reference(workspace, VIEW, pl.concat(events), USERS, day(last))
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +63,13 @@ def long_lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int
     return root, [4]
 
 
-def test_killed_at_random_times(tmp_path: Path) -> None:
+def test_killed_at_random_times(tmp_path: Path, seed: int) -> None:
     """After each of twelve SIGKILLs at random times, repeating the work makes every key equal the reference."""
-    seed = random.randrange(2**32)
     drawn, last = random.Random(seed), 0
     for number in range(KILLS):
-        first = last + 1
-        wait_s = drawn.uniform(0, 1.0)
-        last = killed_child(tmp_path, first, wait=lambda: time.sleep(wait_s))  # noqa: B023 - called at once
+        first, wait_s = last + 1, drawn.uniform(0, drawn.choice([OPENING_S, WORKING_S]))
         try:
+            last = killed_child(tmp_path, first, wait_s=wait_s)
             repeat_and_check(tmp_path, first, last)
         except BaseException as error:
             error.add_note(f"seed {seed}, kill {number} after {wait_s:.3f} s, days {first} to {last}")
@@ -74,11 +77,21 @@ def test_killed_at_random_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("owner", "method"), POINTS)
+@pytest.mark.parametrize(("owner", "method"), STEPS)
 def test_killed_at_a_step(long_lived: tuple[Path, list[int]], owner: str, method: str, when: str) -> None:
     """A SIGKILL right before or after any step that writes is mended by repeating the work."""
-    root, lasts = long_lived
+    kill_and_repeat(*long_lived, owner, method, when, 1)
+
+
+@pytest.mark.parametrize(("owner", "method", "call"), [*FILES, *COMMITS])
+def test_killed_within_a_step(long_lived: tuple[Path, list[int]], owner: str, method: str, call: int) -> None:
+    """A SIGKILL right after any file or commit of the day's work is mended by repeating it."""
+    kill_and_repeat(*long_lived, owner, method, "after", call)
+
+
+def kill_and_repeat(root: Path, lasts: list[int], *point: object) -> None:
+    """Kill a child at a point, on the day after those before, and repeat."""
     first = lasts[-1] + 1
-    last = killed_child(root, first, owner, method, when)
+    last = killed_child(root, first, *point)
     lasts.append(last)
     repeat_and_check(root, first, last)

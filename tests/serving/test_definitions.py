@@ -100,8 +100,40 @@ def test_a_declaration_that_breaks_a_rule(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["", "no_such_module", "tests.no_such_module", "no/such/folder"])
 def test_nothing_there(given: str) -> None:
     """A name that is neither folder nor module is a FileError that shows it."""
-    with pytest.raises(FileError, match=f"there must be such a folder or module; got '{given}'"):
+    with pytest.raises(FileError, match=rf"there must be such a folder in .*, or such a module; got '{given}'\. Run it in"):
         load_definitions(given)
+
+
+def test_a_folder_elsewhere_on_the_path_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python finds a folder of that name beside some package, it would import it as empty: that is nothing there."""
+    folder(tmp_path, views=SOURCES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(FileError, match=r"there must be such a folder in .*; got 'declared'"):
+        load_definitions("declared")
+
+
+def test_a_folder_that_declares_nothing(tmp_path: Path) -> None:
+    """A folder without Python files, or whose files declare nothing, is another one than was meant: it is named."""
+    for made in (folder(tmp_path / "empty"), folder(tmp_path / "poor", constants="answer = 42")):
+        with pytest.raises(DeclarationError, match=rf"Python files that declare something; got '{made}'\. Declare a source"):
+            load_definitions(made)
+
+
+@pytest.mark.parametrize("given", ["math", ModuleType("math")])
+def test_a_module_that_declares_nothing(given: Any) -> None:
+    """A module without a declaration is named; a source or an entity alone is enough."""
+    with pytest.raises(DeclarationError, match="a module must declare something; got 'math'"):
+        load_definitions(given)
+    module = ModuleType("declares_little")
+    vars(module).update(user=USER)
+    assert load_definitions(module).views == {}
+
+
+@pytest.mark.parametrize("given", [[], ()])
+def test_an_empty_list(given: Any) -> None:
+    """Who lists nothing means nothing."""
+    found = load_definitions(given)
+    assert (found.sources, found.views, found.services) == ({}, {}, {})
 
 
 def test_a_module_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 import os
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,6 +93,27 @@ def test_an_orphan_is_adopted(tmp_path: Path) -> None:
     assert _has(adopted.url, "key")
     adopted.close()
     assert not _answers(adopted.url)
+
+
+def test_an_opener_killed_right_after_it_started_the_server(tmp_path: Path) -> None:
+    """A server whose starter died before another step listens where the folder says, with its password, and is adopted."""
+    code = """
+import os, signal, sys
+from pathlib import Path
+from tilefold.stores import embedded_process
+real = embedded_process._run
+def deadly(*arguments):
+    real(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+embedded_process._run = deadly
+from tilefold.stores.embedded import open_embedded
+open_embedded(Path(sys.argv[1]))
+"""
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    address = Address.read(tmp_path / "online" / "address.json")
+    assert (killed.returncode, address is None) == (-signal.SIGKILL, False)
+    with open_embedded(tmp_path) as adopted:
+        assert (adopted.owned, adopted.url) == (True, address.url if address else "")
 
 
 def test_an_opener_that_attached_before_does_not_become_the_owner(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from tilefold.stores.small_files import FILES_MAX, ROWS_MAX, files_to_merge
 
 def listed(*rows: int) -> pl.DataFrame:
     """Files of so many rows."""
-    return pl.DataFrame({"path": [f"{number:05}" for number in range(len(rows))], "rows": rows}, schema_overrides={"rows": pl.Int64})
+    return pl.DataFrame(
+        {"path": [f"{number:05}" for number in range(len(rows))], "rows": rows}, schema_overrides={"rows": pl.Int64}
+    )
 
 
 def test_few_files_stay() -> None:

@@ -79,7 +79,9 @@ def demo(
 @app.command()
 def up(
     context: typer.Context,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the Dagster UI listens.")] = DEFAULT_PORT,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar="TILEFOLD_PORT", help="Where the Dagster UI listens.")
+    ] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
 ) -> None:
     """Start the Dagster UI with everything behind it, and stay until Ctrl-C."""
@@ -96,6 +98,17 @@ def materialize(
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
         print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of), full=full)))  # noqa: T201
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    view: ViewName,
+    keep: Annotated[int, typer.Option(help="How many of the newest watermarks to keep.")],
+) -> None:
+    """Remove old compactions of a view; the one that is served, and those whose sync has begun, always stay."""
+    with _opened(context) as workspace:
+        print(show.pruned(workspace.prune(view, keep)))  # noqa: T201
 
 
 @app.command()
@@ -128,8 +141,8 @@ def views(context: typer.Context) -> None:
     with _opened(context) as workspace:
         table = Table("view or service", "keys", "features", "source", "version", "served as of")
         for view in workspace.definitions.views.values():
-            mark = workspace.online_store.mark(view.name, view.version)
-            served = show.text(None if mark is None else to_datetime(mark.watermark_us))
+            mark = workspace.online_store.mark(view.name, view.version) if view.online else None
+            served = show.text(None if mark is None else to_datetime(mark.watermark_us)) if view.online else "not online"
             keys = ", ".join(field.name for field in view.join_keys)
             table.add_row(view.name, keys, str(len(view.features)), view.source.name, view.version, served)
         for service in workspace.definitions.services.values():

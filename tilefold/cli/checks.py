@@ -182,13 +182,16 @@ def _log(workspace: Workspace, source: str) -> Findings:
 def _view(workspace: Workspace, name: str) -> Findings:
     context = workspace.context(name)
     tiles = sum(day.rows for day in context.tile_table().snapshot().days().values())
-    compactions = len(context.compacted.partitions())
+    compactions = context.compacted.partitions()
+    if not context.view.online:
+        yield Finding(Level.OK, f"view {name}", f"{tiles:,} tiles, {len(compactions):,} compactions, not online")
+        return
     mark = workspace.online_store.mark(name, context.view.version)
     if mark is None:
         yield Finding(Level.WARN, f"view {name}", "not served yet", f"tilefold materialize {name}")
         return
     as_of = to_datetime(mark.watermark_us)
-    found = f"{tiles:,} tiles, {compactions:,} compactions, served as of {text(as_of)}"
+    found = f"{tiles:,} tiles, {len(compactions):,} compactions, served as of {text(as_of)}"
     late = workspace.newest_as_of(name) > as_of
     mend = f"A newer day is due: tilefold materialize {name}" if late else ""
     yield Finding(Level.WARN if late else Level.OK, f"view {name}", found, mend)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tilefold.serving.explain import Explanation
 from tilefold.serving.read import FeatureVector, Status
-from tilefold.serving.reports import MaterializeReport
+from tilefold.serving.reports import MaterializeReport, PruneReport
 
 WIDTH_PIPED = 160
 TILES_SHOWN = 20
@@ -88,17 +88,28 @@ def size(count: float) -> str:
 def materialized(report: MaterializeReport) -> str:
     """What `materialize` did, in a line."""
     until = text(report.as_of)
-    if report.compaction is None or report.sync is None:
-        return f"{report.view}: nothing changed since {until}."
     made, sync = report.compaction, report.sync
+    if made is None:
+        return f"{report.view}: nothing changed since {until}."
+    compacted = (
+        f"{report.view}: as of {until}, {len(made.rebuilt_days)} days built, {made.events:,} events in "
+        f"{made.tiles_before:,} -> {made.tiles_after:,} tiles of {made.keys:,} keys"
+    )
+    if sync is None:
+        return f"{compacted}; not online by its declaration; {made.duration_s:.1f} s."
     if sync.superseded:
         return f"{report.view}: compacted as of {until}; the online store holds a newer one, and keeps it."
     return (
-        f"{report.view}: as of {until}, {len(made.rebuilt_days)} days built, {made.events:,} events in "
-        f"{made.tiles_before:,} -> {made.tiles_after:,} tiles of {made.keys:,} keys; online {sync.written:,} keys written "
-        f"({size(sync.bytes)}), {sync.unchanged:,} unchanged, {sync.removed:,} removed; "
-        f"{made.duration_s + sync.duration_s:.1f} s."
+        f"{compacted}; online {sync.written:,} keys written ({size(sync.bytes)}), {sync.unchanged:,} unchanged, "
+        f"{sync.removed:,} removed; {made.duration_s + sync.duration_s:.1f} s."
     )
+
+
+def pruned(report: PruneReport) -> str:
+    """What `prune` removed, a line each, and what is left."""
+    lines = [f"removed: as of {text(as_of)}, epoch {epoch}" for as_of, epoch in report.removed]
+    served = "" if report.served is None else f"; served is that as of {text(report.served[0])}, epoch {report.served[1]}"
+    return "\n".join([*lines, f"{report.view}: {len(report.removed):,} compactions removed, {report.kept:,} kept{served}."])
 
 
 def explanation(found: Explanation, out: Console) -> None:

@@ -8,12 +8,13 @@ import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, NoReturn, ParamSpec, TypeAlias
+from typing import Any, ParamSpec, TypeAlias
 
-from tilefold.declaration.batch_views import batch_view, view_name
 from tilefold.declaration.parameters import STREAM_ONLY, BatchViewParameters, StreamViewParameters
+from tilefold.declaration.view_kinds import batch_view, stream_view
+from tilefold.declaration.view_resolver import view_name
 from tilefold.declaration.views import FeatureView
-from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
+from tilefold.errors import DeclarationError, complaint
 
 Written = ParamSpec("Written")
 Decorator: TypeAlias = Callable[[Callable[..., Any]], FeatureView]
@@ -62,11 +63,5 @@ def _mend(parameter: str, known: list[str]) -> str:
     return f"Did you mean {alike[0]}?" if alike else f"It knows {', '.join(known)}."
 
 
-def _stream_view(written: StreamViewParameters, function: Callable[..., Any]) -> NoReturn:
-    thing = f"view {view_name(written, function)!r}"
-    mend = "Until then declare a batch_feature_view on a BatchSource."
-    raise NotBuiltYetError(complaint(thing, "stream_feature_view is not built yet", "stream_feature_view", mend))
-
-
 batch_feature_view = _decorator_of(BatchViewParameters, "batch_feature_view", batch_view)
-stream_feature_view = _decorator_of(StreamViewParameters, "stream_feature_view", _stream_view)
+stream_feature_view = _decorator_of(StreamViewParameters, "stream_feature_view", stream_view)

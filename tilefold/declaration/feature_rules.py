@@ -10,7 +10,8 @@ import polars as pl
 
 from tilefold.declaration.features import Aggregate, Attribute, Feature
 from tilefold.declaration.names import check_name, first_duplicate
-from tilefold.declaration.window_rules import Grid, resolve_window, window_text
+from tilefold.declaration.window_grids import Grid
+from tilefold.declaration.window_rules import resolve_window, window_text
 from tilefold.declaration.windows import TimeWindowSeries
 from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
 from tilefold.functions import AggregateFunction, FunctionRequest, resolve
@@ -18,12 +19,12 @@ from tilefold.types import Field
 
 
 def checked_aggregates(thing: str, features: object) -> tuple[Aggregate, ...]:
-    """The features that a batch view can have; `thing` is what errors name.
+    """The features that a view can have; `thing` is what errors name.
 
     Raises
     ------
     DeclarationError
-        If there is none, or one is no feature or only fit for streams.
+        If there is none, or one is no feature.
     NotBuiltYetError
         If one is an `Attribute`.
     """
@@ -62,10 +63,6 @@ def _checked_aggregate(thing: str, feature: object) -> Aggregate:
         raise NotBuiltYetError(complaint(thing, "an Attribute in features is not built yet", feature.name, mend))
     if not isinstance(feature, Aggregate):
         raise DeclarationError(complaint(thing, "a feature must be an Aggregate", feature, "Use Aggregate(...)."))
-    if feature.trailing_edge is not None:
-        mend = "Leave it out: on batch views windows move with batch_schedule."
-        rule = "trailing_edge of an Aggregate belongs to stream views"
-        raise DeclarationError(complaint(thing, rule, feature.trailing_edge, mend))
     column: object = feature.input_column
     if column is not None and not isinstance(column, Field):
         mend = f"Write Field({column!r}, Float64), with the column's type."
@@ -77,9 +74,9 @@ def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
     column = aggregate.input_column
     within = f"{thing}, feature {aggregate.name or _function_text(aggregate)!r}"
     function = _resolve_function(within, aggregate.function, column.dtype if column else None)
-    windows = resolve_window(within, aggregate.time_window, grid)
+    windows = resolve_window(within, aggregate.time_window, grid, aggregate.trailing_edge)
     is_series = isinstance(aggregate.time_window, TimeWindowSeries)
-    name = aggregate.name or _default_name(column, function, window_text(aggregate.time_window, windows))
+    name = aggregate.name or _default_name(column, function, window_text(aggregate.time_window))
     check_name(f"{thing}, a feature's name", name)
     return Feature(
         name=name,

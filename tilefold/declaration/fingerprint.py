@@ -9,7 +9,7 @@ calls. What other objects and other modules do is not seen: give the view anothe
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
 from types import CodeType, FunctionType
 from typing import Any
@@ -37,6 +37,21 @@ def _describe(function: FunctionType, module: str, seen: dict[str, str], called:
             seen[f"{called}.{name}"] = text
         elif isinstance(value, FunctionType) and value.__module__ == module and name not in seen:
             _describe(value, module, seen, name)
+
+
+def constants(function: FunctionType) -> Iterator[object]:
+    """The texts, numbers and other constants that the function's code names, and those around it."""
+    for code in _codes(function.__code__):
+        yield from _flat(code.co_consts)
+    yield from _flat([value for _, value in _around(function)])
+
+
+def _flat(values: Iterable[object]) -> Iterator[object]:
+    for value in values:
+        if isinstance(value, tuple | list | set | frozenset):
+            yield from _flat(value)
+        elif isinstance(value, _CONSTANTS):
+            yield value
 
 
 def _around(function: FunctionType) -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,6 @@
 """What a person may write in the decorators of views, with the defaults.
 
-The rule: a parameter stands here once, with its type and its default, and is only held here; `batch_views` checks it. None
+The rule: a parameter stands here once, with its type and its default, and is only held here; `view_resolver` checks it. None
 always means "not given".
 """
 
@@ -111,21 +111,31 @@ class BatchViewParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamViewParameters(BatchViewParameters):
-    """Declare features of a stream source: not built yet.
+    """Declare features of a stream source, by decorating the function that transforms its events.
+
+    The function is as of batch views, and works row by row: it filters, projects and derives. Parameters are those of
+    `batch_feature_view`, and these:
 
     Parameters
     ----------
     trailing_edge
-        The grid on which windows' trailing edges move: a timedelta, `"exact"`, `"auto"` or `"tecton"`.
+        The grid on which windows' trailing edges move: a timedelta, `"exact"`, `"auto"` (the default) or `"tecton"`. An
+        Aggregate may have its own.
+    aggregation_interval
+        Another way to write `trailing_edge`.
     stream_processing_mode
         `StreamProcessingMode.CONTINUOUS` is `trailing_edge="exact"`.
     aggregation_leading_edge
-        What windows end at: now, or the newest event of the source.
+        What windows end at: `"wall_clock"`, the default, is the read time, `"latest_event"` the newest event of the source.
+    batch_schedule
+        How often the batch part is computed anew; windows may be shorter.
 
     Raises
     ------
+    DeclarationError
+        If a parameter is unknown, missing or breaks a rule; the error names the view, the rule and the value.
     NotBuiltYetError
-        Always, naming the view.
+        If the declaration uses what this release has not built.
     """
 
     trailing_edge: timedelta | str | None = None

@@ -1,4 +1,4 @@
-"""When a batch view's leading edge moves, and from when on its events count.
+"""When a view's batch part moves, and from when on its events count.
 
 The rule: `batch_schedule` divides a day or is a multiple of one, so that every day begins or ends a step; times that must lie
 on its grid do, counted from the Unix epoch.
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from tilefold.declaration.parameters import BatchViewParameters
 from tilefold.declaration.sources import Source
 from tilefold.declaration.times import DAY_US, duration_text, instant_text, instant_us, not_negative_us, positive_us
-from tilefold.declaration.window_rules import Grid
 from tilefold.errors import DeclarationError, complaint
 
 
@@ -18,16 +17,14 @@ class Times:
     """The times of a view, checked; all in microseconds."""
 
     schedule_us: int
-    interval_us: int | None
     data_delay_us: int
     feature_start_us: int
     lifetime_start_us: int
 
     @property
-    def grid(self) -> Grid:
-        """What the view's windows must fit."""
-        start_us = self.lifetime_start_us
-        return Grid(self.schedule_us, self.interval_us, start_us if start_us > self.feature_start_us else None)
+    def lifetime_us(self) -> int | None:
+        """Where lifetime windows begin; None where at the feature start."""
+        return self.lifetime_start_us if self.lifetime_start_us > self.feature_start_us else None
 
     @property
     def valid_for_us(self) -> int:
@@ -35,22 +32,21 @@ class Times:
         return 2 * self.schedule_us + self.data_delay_us
 
 
-def view_times(thing: str, written: BatchViewParameters, source: Source) -> Times:
-    """Check a view's times; `thing` is what errors name."""
-    interval_us = _interval_us(thing, written)
+def view_times(thing: str, written: BatchViewParameters, source: Source, interval_us: int | None = None) -> Times:
+    """Check a view's times; `thing` is what errors name, `interval_us` the batch view's `aggregation_interval`."""
     schedule_us = _schedule_us(thing, written, interval_us)
     start_us = _feature_start_us(thing, written)
     delay = written.data_delay
     return Times(
         schedule_us=schedule_us,
-        interval_us=interval_us,
         data_delay_us=source.data_delay_us if delay is None else not_negative_us(thing, "data_delay", delay),
         feature_start_us=start_us,
         lifetime_start_us=_lifetime_start_us(thing, written, schedule_us, start_us),
     )
 
 
-def _interval_us(thing: str, written: BatchViewParameters) -> int | None:
+def batch_interval_us(thing: str, written: BatchViewParameters) -> int | None:
+    """The `aggregation_interval` of a batch view; None where it is not given."""
     given = written.aggregation_interval
     return None if given is None else positive_us(thing, "aggregation_interval", given)
 

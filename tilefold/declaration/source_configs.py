@@ -1,8 +1,10 @@
 """How events reach a source: from files, or pushed.
 
-The rule: a file format is one that Polars scans lazily: Parquet, CSV or a Delta table.
+The rule: a file format is one that Polars scans lazily: Parquet, CSV or a Delta table. What is pushed is checked by its source,
+which knows the columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ from tilefold.declaration.times import not_negative_us
 from tilefold.errors import DeclarationError, complaint
 
 FILE_FORMATS = ("parquet", "csv", "delta")
+SHARDS_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +73,27 @@ class PushConfig:
     shard_by: str | None = None
     dedupe_horizon: timedelta = timedelta(days=3)
     record_bytes_max: int = 64 * 1024
+
+
+def check_push(thing: str, config: PushConfig, columns: Sequence[str]) -> None:
+    """Refuse settings that a stream log cannot have; `thing` is what errors name, the source.
+
+    Raises
+    ------
+    DeclarationError
+        If a number is out of its range, or `shard_by` is none of the source's columns.
+    """
+    if not _is_whole(config.shards) or not 1 <= config.shards <= SHARDS_MAX:
+        mend = f"Use 1 to {SHARDS_MAX}; a few for each process that is to share the work."
+        raise DeclarationError(complaint(thing, f"shards must be 1 to {SHARDS_MAX}", config.shards, mend))
+    if config.shard_by is not None and config.shard_by not in columns:
+        mend = f"Name one of {list(columns)}, or leave it out."
+        raise DeclarationError(complaint(thing, "shard_by must be a column of the schema", config.shard_by, mend))
+    not_negative_us(thing, "dedupe_horizon", config.dedupe_horizon)
+    if not _is_whole(config.record_bytes_max) or config.record_bytes_max <= 0:
+        mend = "Write it in bytes, such as 64 * 1024."
+        raise DeclarationError(complaint(thing, "record_bytes_max must be positive", config.record_bytes_max, mend))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -12,7 +12,7 @@ import polars as pl
 
 from tilefold.declaration.names import EVENT_ID, checked_name
 from tilefold.declaration.schema import checked_schema, checked_timestamp
-from tilefold.declaration.source_configs import FileConfig, PushConfig
+from tilefold.declaration.source_configs import FileConfig, PushConfig, check_push
 from tilefold.declaration.times import not_negative_us
 from tilefold.errors import DeclarationError, complaint
 from tilefold.types import Field
@@ -112,7 +112,7 @@ class StreamSource(Source):
         _fill(self, **_events(thing, columns, timestamp_field, batch_config))
         _fill(self, name=checked_name(thing, name), description=description, owner=owner, tags=dict(tags or {}))
         skew_us = not_negative_us(thing, "max_future_skew", max_future_skew)
-        _fill(self, stream_config=_push_config(thing, stream_config), max_future_skew_us=skew_us)
+        _fill(self, stream_config=_push_config(thing, stream_config, columns), max_future_skew_us=skew_us)
 
 
 def _fill(source: Source, **values: object) -> None:
@@ -136,9 +136,10 @@ def _arrival(thing: str, files: object, delay: timedelta | None) -> dict[str, ob
     return {"batch_config": files, "data_delay_us": not_negative_us(thing, "data_delay", given)}
 
 
-def _push_config(thing: str, given: object) -> PushConfig:
+def _push_config(thing: str, given: object, columns: tuple[Field, ...]) -> PushConfig:
     if given is None:
         return PushConfig()
-    if isinstance(given, PushConfig):
-        return given
-    raise DeclarationError(complaint(thing, "stream_config must be a PushConfig", given, "Use PushConfig()."))
+    if not isinstance(given, PushConfig):
+        raise DeclarationError(complaint(thing, "stream_config must be a PushConfig", given, "Use PushConfig()."))
+    check_push(thing, given, [column.name for column in columns])
+    return given

@@ -69,7 +69,7 @@ class Transformation:
             schema = lazy.collect_schema() if lazy is not None else None
         except Exception as error:
             rule = "its function must run on the source's events"
-            raise InputError(complaint(self.thing, rule, _brief(error), f"It was given the columns {given}.")) from error
+            raise InputError(complaint(self.thing, rule, brief(error), f"It was given the columns {given}.")) from error
         if lazy is None or schema is None:
             mend = "Return a polars LazyFrame."
             raise InputError(complaint(self.thing, "its function must return a LazyFrame", type(returned).__name__, mend))
@@ -97,7 +97,7 @@ def fits(found: pl.DataType, wanted: pl.DataType) -> bool:
     return found in _WIDENS.get(type(wanted), ())
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
     """An error of the user's code in one line; Polars tells the whole plan below it."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
@@ -119,7 +119,7 @@ def sql_transformation(thing: str, source_name: str, function: Callable[..., Any
         sql = function(f'"{source_name}"')
     except Exception as error:
         mend = "It is called with the source's name and returns the query."
-        raise DeclarationError(complaint(thing, "its function must return SQL", _brief(error), mend)) from error
+        raise DeclarationError(complaint(thing, "its function must return SQL", brief(error), mend)) from error
     if not isinstance(sql, str) or not sql.strip():
         raise DeclarationError(complaint(thing, "its function must return SQL", sql, "Return the query as a string."))
     return Transformation(thing, source_name, None, sql)

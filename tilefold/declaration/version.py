@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from tilefold.declaration.features import Feature
+from tilefold.declaration.windows import Window
 from tilefold.types import Field
 
 _FORM = 1  # counts up when what is hashed changes
@@ -30,5 +31,10 @@ def version_of(settings: dict[str, object], columns: Sequence[Field], features: 
 
 
 def _feature(feature: Feature) -> list[object]:
-    windows = [asdict(window) for window in feature.windows]
+    windows = [_window(window) for window in feature.windows]
     return [feature.name, feature.input_column, feature.function.label, feature.is_series, windows]
+
+
+def _window(window: Window) -> dict[str, object]:
+    """What places a window; what it is not is left out, so that versions stay when windows learn something new."""
+    return {name: value for name, value in asdict(window).items() if name != "ends_on_grid" or value}

@@ -1,4 +1,4 @@
-"""The rules that the parts of a batch view keep.
+"""The rules that the parts of a view keep, of whichever kind.
 
 The rule: each function reads one part of what was written, checks it and returns it resolved; an error names the view
 (`thing`), the rule, the value and what to do.
@@ -12,7 +12,7 @@ from tilefold.declaration.entity import Entity
 from tilefold.declaration.features import Aggregate
 from tilefold.declaration.names import EVENT_ID, check_column, first_duplicate
 from tilefold.declaration.parameters import BatchViewParameters
-from tilefold.declaration.sources import BatchSource, Source, StreamSource
+from tilefold.declaration.sources import Source
 from tilefold.declaration.transformation import Transformation, polars_transformation, sql_transformation
 from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
 from tilefold.types import Field, Timestamp
@@ -52,8 +52,8 @@ def check_ttl(thing: str, written: BatchViewParameters) -> None:
         raise DeclarationError(complaint(thing, "ttl belongs to views of Attributes", written.ttl, mend))
 
 
-def batch_source(thing: str, written: BatchViewParameters) -> Source:
-    """The one source, by whichever of its two names."""
+def view_source(thing: str, written: BatchViewParameters, kind: str, wanted: type[Source]) -> Source:
+    """The one source, by whichever of its two names, of the type that the kind of view takes."""
     if written.source is not None and written.sources is not None:
         raise DeclarationError(complaint(thing, "source and sources may not both be given", written.source, "Keep one."))
     given: Any = written.sources if written.source is None else [written.source]
@@ -61,12 +61,13 @@ def batch_source(thing: str, written: BatchViewParameters) -> Source:
         mend = "Write source=transactions, or sources=[transactions]."
         raise DeclarationError(complaint(thing, "a view has exactly one source", given, mend))
     source = given[0]
-    if isinstance(source, StreamSource):
-        mend = "Declare a BatchSource for a batch view."
-        raise DeclarationError(complaint(thing, "a batch view takes a BatchSource, not a StreamSource", source.name, mend))
-    if not isinstance(source, BatchSource):
-        raise DeclarationError(complaint(thing, "source must be a BatchSource", source, "Declare BatchSource(...)."))
-    return source
+    if isinstance(source, wanted):
+        return source
+    if isinstance(source, Source):
+        mend = f"Declare a {wanted.__name__} for a {kind} view."
+        rule = f"a {kind} view takes a {wanted.__name__}, not a {type(source).__name__}"
+        raise DeclarationError(complaint(thing, rule, source.name, mend))
+    raise DeclarationError(complaint(thing, f"source must be a {wanted.__name__}", source, f"Declare {wanted.__name__}(...)."))
 
 
 def view_entities(thing: str, written: BatchViewParameters) -> tuple[Entity, ...]:

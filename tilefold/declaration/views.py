@@ -27,7 +27,7 @@ class FeatureView:
     Attributes
     ----------
     kind
-        `"batch"`.
+        `"batch"` or `"stream"`.
     join_keys
         Those of all entities, in their order.
     columns
@@ -35,11 +35,13 @@ class FeatureView:
     feature_start_us, lifetime_start_us
         Events before the first are in no window; lifetime windows begin at the second.
     schedule_us, data_delay_us
-        At a time `t`, the leading edge is `floor(t - data_delay_us, schedule_us)`.
+        At a time `t`, the newest watermark is `floor(t - data_delay_us, schedule_us)`: the leading edge of a batch view.
+    leading_edge
+        What a stream view's windows end at: `"wall_clock"` (the read time) or `"latest_event"`. Of a batch view the former.
     valid_for_us
         How long past its watermark a batch part answers exactly.
     cell_us
-        The finest grid: every edge of every window lies on it.
+        The finest grid: every edge of every window lies on it, but for the read time, where stream windows may end.
     few_cells
         A key of at most so many cells is left as it is by compaction.
     version
@@ -62,6 +64,7 @@ class FeatureView:
     data_delay_us: int
     valid_for_us: int
     cell_us: int
+    leading_edge: str
     online: bool
     offline: bool
     compaction_enabled: bool

@@ -10,12 +10,15 @@ A code is the bytes per value: 0 all zero, 1 unsigned, 2, 4, 8 signed; floats 4 
 `first` and `last` are the cells of a tile's first and last event, counted in grains of the view: `first` from `base` on,
 `last` from `first` on. A window's edges lie on the grain, so this says as much as the events' own times.
 
+What a part says of its size is held against its bytes before anything of that size is made.
+
 Parts of equal codes and as many tiles are read by one plan. Running totals (`Partial.running`) stay bytes: a read looks up one
 number per window in them, so that its cost does not grow with the number of tiles.
 """
 
 import struct
 from collections.abc import Sequence
+from operator import add
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -25,6 +28,7 @@ from tilefold.engine.layout import Layout
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
 from tilefold.engine.part_shape import LISTS, TIMES, ComponentShape, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
+from tilefold.functions.registry import LIST_LIMIT_MAX
 
 FORMAT_VERSION = 1
 EMPTY_FLAG = 1
@@ -34,7 +38,8 @@ _HEADER_AND_STAMP = struct.Struct(">BBHIqq").unpack_from
 TILES = struct.Struct("<I")
 BASE = struct.Struct("<q")
 PLANS_MAX = 4096  # kept per view; a plan is a few hundred bytes
-INT_FORMATS = {1: "B", 2: "h", 4: "i", 8: "q"}
+ONE_BYTE = "B"
+INT_FORMATS = {1: ONE_BYTE, 2: "h", 4: "i", 8: "q"}
 FLOAT_FORMATS = {4: "f", 8: "d"}
 
 Column: TypeAlias = Sequence[Any]
@@ -79,18 +84,24 @@ class _Plan(NamedTuple):
 
 
 class Codec:
-    """Reads the batch parts of one view."""
+    """Reads the batch parts of one view.
 
-    def __init__(self, layout: Layout) -> None:
+    Parameters
+    ----------
+    plain
+        Read every column to Python values: for rows that hold no totals.
+    """
+
+    def __init__(self, layout: Layout, *, plain: bool = False) -> None:
         self._view = layout.view_name
         self._shapes = shapes(layout)
         self._columns = TIMES + len(self._shapes)
         self._masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
         self._numbers = self._columns + len(self._masks)
         self._variable = [(TIMES + n, shape) for n, shape in enumerate(self._shapes) if shape.variable]
-        self._codes_start = PART_START + TILES.size
+        self._codes_start = TILES.size
         self._base_start = self._codes_start + self._numbers
-        self._raw = {TIMES + n for n, shape in enumerate(self._shapes) if shape.running is None}
+        self._raw = {TIMES + n for n, shape in enumerate(self._shapes) if plain or shape.running is None}
         self._plans: dict[bytes, _Plan] = {}
 
     def decode(self, data: bytes) -> Part:
@@ -106,10 +117,14 @@ class Codec:
         mark, empty = self._check_header(data)
         if empty:
             return Part(mark, 0, 0, (), (), [()] * len(self._shapes))
+        return self.decode_rows(data[PART_START:], mark)
+
+    def decode_rows(self, rows: bytes, mark: Mark) -> Part:
+        """The tiles in what stands behind a header; raises CorruptBlobError."""
         try:
-            return self._decode_part(data, mark)
+            return self._decode_part(rows, mark)
         except (struct.error, KeyError, IndexError, UnicodeDecodeError, ValueError) as error:
-            raise self._corrupt("its columns must fill it", len(data)) from error
+            raise self._corrupt("its columns must fill it", len(rows)) from error
 
     def _check_header(self, data: bytes) -> tuple[Mark, bool]:
         if len(data) < PART_START:
@@ -127,15 +142,15 @@ class Codec:
         return Mark(watermark_us, epoch), empty
 
     def _decode_part(self, data: bytes, mark: Mark) -> Part:
-        head = data[PART_START : self._base_start]
-        plan = self._plans.get(head) or self._new_plan(head)
+        head = data[: self._base_start]
+        plan = self._plans.get(head) or self._new_plan(head, len(data))
         if len(data) < plan.end:
             raise self._corrupt(f"its numbers end at byte {plan.end}", len(data))
         numbers, view = plan.zeros.copy(), memoryview(data)
         for number, start, end, code in plan.picks:
-            numbers[number] = view[start:end].cast(code)
+            numbers[number] = data[start:end] if code == ONE_BYTE else view[start:end].cast(code)
         for number in plan.raw:
-            numbers[number] = numbers[number].tolist()  # type: ignore[attr-defined] # a memoryview
+            numbers[number] = list(numbers[number])
         position = plan.end
         for number, shape in self._variable:
             numbers[number], position = _read_variable(shape, data, position, numbers[number])
@@ -145,13 +160,15 @@ class Codec:
             pairs = zip(numbers[mask], numbers[number], strict=True)
             numbers[number] = [None if null else value for null, value in pairs]
         first, spans = numbers[0], numbers[1]
-        last = first if spans == bytes(plan.tiles) else [one + span for one, span in zip(first, spans, strict=True)]
+        last = first if spans == bytes(plan.tiles) else list(map(add, first, spans))
         (base,) = BASE.unpack_from(data, self._base_start)
         return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns])
 
-    def _new_plan(self, head: bytes) -> _Plan:
+    def _new_plan(self, head: bytes, size: int) -> _Plan:
         (tiles,), codes = TILES.unpack_from(head), head[TILES.size :]
         place = self._base_start + BASE.size
+        if not tiles or (tiles > 1 and not codes[0]) or place + tiles * sum(codes) > size:  # no two tiles begin in one cell
+            raise self._corrupt(f"its tiles must fit into its {size} bytes", tiles)
         zeros: list[Column] = []
         picks: list[tuple[int, int, int, Any]] = []
         for number, code in enumerate(codes):
@@ -180,6 +197,8 @@ def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: C
     """A column of texts or lists of these lengths, and where it ends."""
     if shape.variable != LISTS:
         return _read_texts(data, position, lengths)
+    if max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0:  # entries that are all zero take no bytes, so bytes do not bound them
+        raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
     entries, position = _read_entries(shape.inner, data, position, sum(lengths))
     taken, start = [], 0
     for length in lengths:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from tilefold.declaration.features import Feature
+from tilefold.declaration.windows import Window
 from tilefold.engine.time import DAY_US
 from tilefold.functions import Component, Partial
 from tilefold.functions.sums import Events
@@ -133,12 +134,17 @@ def layout_of(view: Any) -> Layout:
     return Layout(view.name, tuple(view.join_keys), tuple(slots), outputs, gcd(view.cell_us, DAY_US))
 
 
+def is_moved(window: Window) -> bool:
+    """Whether a window may end before the part that it is read from does."""
+    return window.offset_us > 0 or window.ends_on_grid
+
+
 def _moved_back(features: Sequence[Feature]) -> set[tuple[str, str]]:
     """The (column, partial) pairs of which some window ends before its edge."""
     return {
         (feature.input_column or "", partial.name)
         for feature in features
-        if any(window.offset_us for window in feature.windows)
+        if any(is_moved(window) for window in feature.windows)
         for partial in feature.function.partials
     }
 

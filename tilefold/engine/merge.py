@@ -1,13 +1,15 @@
 """The merged read of one key: tiles folded into one value per feature.
 
-The rule: this is the one place that decides which tiles count. The watermark and epoch that hold for a key are the larger of
-its own stamp and the view's committed mark; a tile is in a window if it lies wholly inside; a tile that overlaps otherwise
-makes the window inexact, which the reader says (STALE) instead of passing a wrong number off as right.
+The rule: this is the one place that decides which tiles count (`merge_stream` asks it of each group of a stream part). The
+watermark and epoch that hold for a key are the larger of its own stamp and the view's committed mark; a tile is in a window if
+it lies wholly inside; a tile that overlaps otherwise makes the window inexact, which the reader says (STALE) instead of passing
+a wrong number off as right.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,12 +18,23 @@ from tilefold.engine.codec import Part
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.windows import bounds_us
+from tilefold.functions.base import Pick
 from tilefold.functions.plain import same
+
+BASES_MAX = 4096  # kept per view; the edges of one are a few hundred bytes
 
 
 def in_force(part: Part | None, mark: Mark) -> Mark:
     """The watermark and epoch that hold for a key."""
     return mark if part is None or part.mark < mark else part.mark
+
+
+def is_covered(epoch: int, mark: Mark) -> bool:
+    """Whether rows of an epoch are in the batch part of `mark`, as far as they lie before its watermark.
+
+    The one predicate of the merged read: a row of the stream part counts unless `row < watermark and epoch <= n`.
+    """
+    return epoch <= mark.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +43,32 @@ class _Nest:
 
     windows: tuple[Window, ...]
 
-    def edges(self, watermark_us: int, grain_us: int) -> tuple[list[int], int]:
-        """Their starts and their common end, in grains."""
+    def edges(self, watermark_us: int, grain_us: int, base: int) -> list[int]:
+        """Their starts, then their common end, in grains from `base` on."""
         bounds = [bounds_us(window, watermark_us) for window in self.windows]
-        return [start // grain_us for start, _ in bounds], bounds[0][1] // grain_us
+        return [edge // grain_us - base for edge in (*(start for start, _ in bounds), bounds[0][1])]
 
 
 class _Call(NamedTuple):
-    """Fold one slot over a nest."""
+    """Fold one slot over a nest, or look its running totals up; `lone` says that there is one column of them."""
 
     nest: int
     start: int
     stop: int
+    running: bool
+    lone: bool
     fold: Any
 
 
 class _Finish(NamedTuple):
-    """Make values of the states that some calls gave."""
+    """Make values of the states that some calls gave: of the one call, or of several that `several` takes from all."""
 
     finalize: Any
-    calls: tuple[int, ...]
+    one: int
+    several: Callable[[list[Any]], tuple[Any, ...]] | None
 
 
-Edges: TypeAlias = list[tuple[list[int], int]]
+Edges: TypeAlias = list[tuple[_Nest, list[int]]]
 
 
 class Folder:
@@ -62,23 +78,26 @@ class Folder:
         self._grain_us = layout.grain_us
         self._no_columns: list[Any] = [()] * len(layout.components)
         self.windows: list[Window] = list(dict.fromkeys(w for out in layout.outputs for w in out.feature.windows))
-        self._numbers = {window: number for number, window in enumerate(self.windows)}
-        self._nests: list[_Nest] = []
-        self._calls: list[_Call] = []
+        self.numbers = {window: number for number, window in enumerate(self.windows)}
+        self.nests: list[_Nest] = []
+        self.calls: list[_Call] = []
         self._finishes: list[_Finish] = []
-        places = _compile(layout, self._nests, self._calls, self._finishes)
+        places = _compile(layout, self.nests, self.calls, self._finishes)
         self._arrange = _arranger(
             [[places[number, w] for w in out.feature.windows] for number, out in enumerate(layout.outputs)],
             [out.feature.is_series for out in layout.outputs],
         )
-        self._known: tuple[int, Edges] = (-1, [])
+        self._known: tuple[int, dict[int, Edges]] = (-1, {})
 
-    def _edges_at(self, watermark_us: int) -> Edges:
-        """The edges of each nest; kept, since most keys of a view are read at one watermark."""
-        known, edges = self._known
-        if known != watermark_us or not edges:
-            edges = [nest.edges(watermark_us, self._grain_us) for nest in self._nests]
-            self._known = (watermark_us, edges)
+    def _edges_at(self, watermark_us: int, base: int) -> Edges:
+        """The edges of each nest; kept, since most keys of a view are read at one watermark and begin on few days."""
+        known, by_base = self._known
+        if known != watermark_us or len(by_base) > BASES_MAX:
+            by_base = {}
+            self._known = (watermark_us, by_base)
+        edges = by_base.get(base)
+        if edges is None:
+            edges = by_base[base] = [(nest, nest.edges(watermark_us, self._grain_us, base)) for nest in self.nests]
         return edges
 
     def fold(self, part: Part | None, watermark_us: int) -> tuple[Sequence[Any], list[int]]:
@@ -88,36 +107,49 @@ class Folder:
         """
         columns = self._no_columns if part is None else part.columns
         spans, inexact = self._spans(part, watermark_us)
-        states = [fold(columns[start:stop], *spans[nest]) for nest, start, stop, fold in self._calls]
+        picks = [_pick(lows, high) for lows, high in spans]  # once for all slots of a nest
+        states = []
+        for nest, start, stop, running, lone, fold in self.calls:
+            absent, pick = picks[nest]
+            if lone and not absent:  # by far the most
+                states.append(pick(columns[start]))
+            else:
+                states.append(fold(columns[start:stop], *(picks if running else spans)[nest]))
+        return self.finish(states), inexact
+
+    def finish(self, states: list[Any]) -> Sequence[Any]:
+        """The value of every feature, from the states of each call: one per window of its nest."""
         values: list[Any] = []
-        for finalize, calls in self._finishes:
-            values += states[calls[0]] if finalize is same else map(finalize, *[states[call] for call in calls])
-        return self._arrange(values), inexact
+        for finalize, one, several in self._finishes:
+            if several is not None:
+                values += map(finalize, *several(states))
+            else:
+                values += states[one] if finalize is same else map(finalize, states[one])
+        return self._arrange(values)
 
     def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:
         """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""
         if part is None or not part.tiles:
-            return [([0] * len(nest.windows), 0) for nest in self._nests], []
-        first, base = part.first, part.base
+            return [([0] * len(nest.windows), 0) for nest in self.nests], []
+        first, last = part.first, part.last
         spans: list[tuple[list[int], int]] = []
         inexact: list[int] = []
-        for nest, (starts, end) in zip(self._nests, self._edges_at(watermark_us), strict=True):
-            high = bisect_left(first, end - base)
-            lows = [bisect_left(first, start - base) for start in starts]
-            if part.last is not first:  # some tile spans several cells, and may be cut
-                high -= self._cut(nest, part, starts, end, lows, high, inexact)
+        for nest, edges in self._edges_at(watermark_us, part.base):
+            lows = list(map(bisect_left, repeat(first), edges))  # the first tile that begins at or after each edge
+            if last is not first:  # some tile spans several cells, and may be cut
+                ended = list(map(bisect_left, repeat(last), edges))  # the first tile that ends there or after
+                if ended != lows:
+                    lows[-1] -= self._cut(nest, lows, ended, inexact)
+            high = lows.pop()
             spans.append((lows, high))
         return spans, inexact
 
-    def _cut(
-        self, nest: _Nest, part: Part, starts: list[int], end: int, lows: list[int], high: int, inexact: list[int]
-    ) -> bool:
-        """Note the windows that cut a tile; whether the common end does."""
-        last, base = part.last, part.base
-        at_end = high > 0 and last[high - 1] >= end - base
-        for window, start, low in zip(nest.windows, starts, lows, strict=True):
-            if (low and last[low - 1] >= start - base) or (at_end and low < high):
-                inexact.append(self._numbers[window])
+    def _cut(self, nest: _Nest, lows: list[int], ended: list[int], inexact: list[int]) -> bool:
+        """Note the windows that cut a tile: it ends after an edge that it begins before. Whether the common end does."""
+        high, at_end = lows[-1], ended[-1] < lows[-1]
+        for window, low, end in zip(nest.windows, lows, ended, strict=False):
+            if end < low or (at_end and low < high):
+                inexact.append(self.numbers[window])
         return at_end
 
 
@@ -130,7 +162,8 @@ def _compile(layout: Layout, nests: list[_Nest], calls: list[_Call], finishes: l
         nest = _index_of(nests, _Nest(windows))
         output = layout.outputs[output_numbers[0]]
         numbers = tuple(_call_of(layout, slot, nest, calls, known_calls) for slot in output.slots)
-        finishes.append(_Finish(output.feature.function.finalize, numbers))
+        several = itemgetter(*numbers) if len(numbers) > 1 else None
+        finishes.append(_Finish(output.feature.function.finalize, numbers[0], several))
         for position, window in enumerate(windows):
             places.update({(number, window): taken + position for number in output_numbers})
         taken += len(windows)
@@ -143,13 +176,22 @@ def _groups(layout: Layout) -> list[tuple[list[int], tuple[Window, ...]]]:
     for number, output in enumerate(layout.outputs):
         feature = output.feature
         for window in feature.windows:
-            key = (feature.function.label, feature.input_column, window.offset_us, window.lifetime_start_us)
+            grid = window.hop_us if window.ends_on_grid else None
+            key = (feature.function.label, feature.input_column, window.offset_us, window.lifetime_start_us, grid)
             numbers, windows = members.setdefault(key, (set(), set()))
             numbers.add(number)
             windows.add(window)
     return [
         (sorted(numbers), tuple(sorted(windows, key=_start_at_zero, reverse=True))) for numbers, windows in members.values()
     ]
+
+
+def _pick(lows: list[int], high: int) -> tuple[int, Pick]:
+    """How many windows have no tiles (the shortest), and what takes the running totals of the others from a column."""
+    absent = sum(low >= high for low in lows) if lows[0] >= high else 0
+    if len(lows) - absent > 1:
+        return absent, itemgetter(*lows[absent:])
+    return absent, lambda column: tuple([column[low] for low in lows[absent:]])
 
 
 def _start_at_zero(window: Window) -> int:
@@ -167,7 +209,8 @@ def _call_of(layout: Layout, slot: int, nest: int, calls: list[_Call], known: di
         stored = layout.slots[slot]
         known[slot, nest] = len(calls)
         fold = stored.partial.look_up if stored.running else stored.partial.fold_chain
-        calls.append(_Call(nest, stored.start, stored.stop, fold))
+        lone = stored.running and stored.stop == stored.start + 1
+        calls.append(_Call(nest, stored.start, stored.stop, stored.running, lone, fold))
     return known[slot, nest]
 
 

@@ -5,6 +5,7 @@ Each partial exists twice with one meaning, as Polars expressions for many keys 
 
     events --from_events--> tile rows --merge_rows--> fewer tile rows --finalize_rows--> values     (Polars, bulk)
     event  --lift-->        tile columns --fold, combine--> state --finalize--> value               (plain, one key)
+    tile, tile  --join-->   tile                                                                    (plain, one key)
 
 Merging is associative and has an identity (an absent tile), so tiles may be folded in any grouping. The shape follows
 Chronon's `BaseAggregator` (prepare, update, merge, finalize).
@@ -24,6 +25,7 @@ TIE = "__tie"
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
 Expressions: TypeAlias = list[pl.Expr]
+Pick: TypeAlias = Callable[[Sequence[Any]], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Partial(ABC):
         The columns it stores, named `{prefix}{suffix}`.
     ordered
         Whether `from_events` relies on events sorted by (TIME, TIE).
+    nothing
+        The state of a span without tiles.
     running
         Which NumPy operation merges its components, where one does: parts then hold running totals from the newest tile
         back, so that the state of a window that ends with the part is a single look-up, however many tiles it spans.
@@ -65,6 +69,7 @@ class Partial(ABC):
     name: str
     components: tuple[Component, ...]
     ordered: bool = False
+    nothing: Any = None
     running: Literal["add", "minimum", "maximum"] | None = None
 
     @abstractmethod
@@ -87,10 +92,18 @@ class Partial(ABC):
     def combine(self, one: Any, other: Any) -> Any:
         """The state of two disjoint sets of tiles; neither is absent."""
 
+    @abstractmethod
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """The components of a state, as `fold` gives it: what a tile of the same events holds."""
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The components of two tiles as one tile; running totals of two sets of tiles join likewise."""
+        return self.stored(self.fold(tuple(zip(one, other, strict=True)), 0, 2))
+
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """The states of nested spans of tiles `[low, high)`, shortest first; what a span shares is folded once.
 
-        The state of a span without tiles is None, or 0 where that is the sum of nothing.
+        The state of a span without tiles is `nothing`.
         """
         state, states = None, []
         for low in lows:
@@ -101,10 +114,13 @@ class Partial(ABC):
             states.append(state)
         return states
 
-    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
-        """What `fold_chain` gives, from columns of running totals; `high` is the number of tiles."""
-        column = columns[0]
-        return [column[low] if low < high else None for low in lows]
+    def look_up(self, columns: Columns, absent: int, pick: Pick) -> Sequence[Any]:
+        """What `fold_chain` gives, from columns of running totals.
+
+        The first `absent` spans have no tiles; `pick` takes the totals of the others from a column.
+        """
+        found = pick(columns[0])
+        return (self.nothing,) * absent + found if absent else found
 
     def named(self, prefix: str) -> list[str]:
         """The names of the stored columns, in the order of `components`."""

@@ -68,6 +68,14 @@ class Extreme(Partial):
             return other if one is None else one
         return self._pick(one, other)
 
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (state,)
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (self.combine(one[0], other[0]),)
+
 
 def extreme_function(label: str, dtype: pl.DataType) -> AggregateFunction:
     """`min` or `max`, by its label; the result has the input's type."""

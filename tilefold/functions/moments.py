@@ -27,11 +27,13 @@ class Moments(Partial):
     def from_events(self, column: str, prefix: str) -> Expressions:
         """See `Partial`."""
         value = pl.col(column).cast(pl.Float64)
-        count = value.count().cast(pl.Int64)
+        count, mean = value.count().cast(pl.Int64), value.mean()
+        # Of one event alone Polars may give 0 where it is NaN; mean - mean is then NaN, and 0 for all finite values.
+        spread = value.var(ddof=0) * count + (mean - mean)
         return [
             count.alias(prefix + "n"),
-            value.mean().fill_null(0.0).alias(prefix + "mean"),
-            (value.var(ddof=0) * count).fill_null(0.0).alias(prefix + "m2"),
+            mean.fill_null(0.0).alias(prefix + "mean"),
+            spread.fill_null(0.0).alias(prefix + "m2"),
         ]
 
     def merge_rows(self, prefix: str) -> Expressions:
@@ -69,6 +71,14 @@ class Moments(Partial):
         delta = mean_other - mean_one
         mean = mean_one + delta * n_other / total
         return (total, mean, m2_one + m2_other + delta * delta * n_one * n_other / total)
+
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return tuple(state)
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return tuple(self.combine(one, other))
 
 
 def _variance(state: tuple[int, float, float] | None, freedom: int) -> float | None:

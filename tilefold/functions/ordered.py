@@ -65,6 +65,10 @@ class One(Partial):
             return other if one is None else one
         return self._pick(one, other, key=ORDER)
 
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (None, None, None) if state is None else tuple(state)
+
 
 class Many(Partial):
     """Up to `limit` entries at one end, ascending: three list columns of equal lengths."""
@@ -120,6 +124,10 @@ class Many(Partial):
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
         return self._select(one + other)
+
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return ([], [], []) if not state else tuple(list(column) for column in zip(*state, strict=True))
 
     def _select(self, entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         entries.sort(key=ORDER)

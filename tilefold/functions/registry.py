@@ -16,7 +16,7 @@ from tilefold.functions.ordered import Many, many_function, one_function
 from tilefold.functions.sums import count_function, events_function, mean_function, sum_function
 
 _LIST_FUNCTIONS = {"first": Many, "last": Many, "first_distinct": Distinct, "last_distinct": Distinct}
-_LIST_LIMIT_MAX = 1000  # the state of a tile holds that many entries, and a key has many tiles
+LIST_LIMIT_MAX = 1000  # the state of a tile holds that many entries, and a key has many tiles
 _NOT_BUILT = ("approx_count_distinct", "approx_percentile")
 _NUMBERS = "integers of up to 64 bits, floats and booleans"
 _ORDERED = "signed integers of up to 64 bits (unsigned up to 32), floats, booleans, strings, dates and UTC timestamps"
@@ -117,8 +117,8 @@ def _ordered(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
             mend = f"Write {request.name}(3) for three values."
             raise DeclarationError(complaint(f"function '{request.name}'", "it needs a number n", None, mend))
         return one_function(request.name, dtype)
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _LIST_LIMIT_MAX:
-        mend = f"Choose a whole number from 1 to {_LIST_LIMIT_MAX}."
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= LIST_LIMIT_MAX:
+        mend = f"Choose a whole number from 1 to {LIST_LIMIT_MAX}."
         raise DeclarationError(complaint(f"function '{request.name}'", "n must be in range", limit, mend))
     end = request.name.removesuffix("_distinct")
     partial = _LIST_FUNCTIONS[request.name](end, limit, dtype)

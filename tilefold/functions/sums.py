@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from tilefold.functions.base import OVERFLOW, AggregateFunction, Columns, Component, Expressions, Partial
+from tilefold.functions.base import OVERFLOW, AggregateFunction, Columns, Component, Expressions, Partial, Pick
 from tilefold.functions.plain import same, to_float32
 
 _HALF = 2**32
@@ -22,6 +22,7 @@ class Count(Partial):
 
     name = "count"
     components: tuple[Component, ...] = (Component("count", pl.Int64()),)
+    nothing = 0
     running = "add"
 
     def from_events(self, column: str, prefix: str) -> Expressions:
@@ -45,10 +46,13 @@ class Count(Partial):
         """See `Partial`."""
         return one + other
 
-    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+    def stored(self, state: Any) -> tuple[Any, ...]:
         """See `Partial`."""
-        column = columns[0]
-        return [column[low] if low < high else 0 for low in lows]
+        return (state,)
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (one[0] + other[0],)
 
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """See `Partial`; the same with less to do for each span."""
@@ -131,10 +135,19 @@ class WideSum(Count):
         """See `Partial`."""
         return sum(columns[0][low:high]) * _HALF + sum(columns[1][low:high])
 
-    def look_up(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        high, low = divmod(state, _HALF)
+        return (high, low)
+
+    def join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        """See `Partial`; each half by itself, as everywhere, so that totals stay sums of stored halves."""
+        return (one[0] + other[0], one[1] + other[1])
+
+    def look_up(self, columns: Columns, absent: int, pick: Pick) -> Sequence[Any]:
         """See `Partial`."""
         upper, lower = columns
-        return [upper[low] * _HALF + lower[low] if low < high else 0 for low in lows]
+        return [0] * absent + [high * _HALF + low for high, low in zip(pick(upper), pick(lower), strict=True)]
 
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """See `Partial`."""

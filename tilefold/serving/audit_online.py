@@ -17,7 +17,6 @@ from tilefold.engine.layout import EVENTS
 from tilefold.engine.mark import Mark
 from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.tiles import prepare_events
-from tilefold.engine.time import to_us
 from tilefold.functions import OVERFLOW
 from tilefold.functions.base import TIE, TIME
 from tilefold.serving.audit_counts import is_current
@@ -83,7 +82,7 @@ def audit_sample(context: ViewContext, online: OnlineStore, read: Read, count: i
         return SampleAudit(mark, current=False)
     keys = _bounded(context, mark, _sampled(context, log, mark, count, random.Random(seed)))  # noqa: S311 - a sample, no secret
     vectors = read(keys.to_dicts()) if keys.height else []
-    if any({to_us(time) for time in vector.effective_times.values() if time} != {mark.watermark_us} for vector in vectors):
+    if _has_moved(context, online, mark):
         return SampleAudit(mark, current=False)
     events = _events(context, log, mark, keys)
     rows = zip(keys.iter_rows(), vectors, strict=True)
@@ -95,6 +94,12 @@ def _holds(context: ViewContext, log: LogSnapshot, mark: Mark) -> bool:
     """Whether the compaction that is served is kept, and built from the events that the log holds."""
     at = (mark.watermark_us, mark.epoch)
     return at in context.compacted.partitions() and is_current(context, log, *at)
+
+
+def _has_moved(context: ViewContext, online: OnlineStore, mark: Mark) -> bool:
+    """Whether a newer sync may have written some of the keys that were read: it has begun, or it has committed by now."""
+    begun = online.begun(context.view.name, context.view.version)  # before the mark: a sync that commits is seen in one of them
+    return any(not mark.at_or_above(each) for each in begun) or online.mark(context.view.name, context.view.version) != mark
 
 
 def _days(context: ViewContext, log: LogSnapshot, mark: Mark) -> list[date]:

@@ -17,7 +17,7 @@ from tilefold.engine.tiles import build_tiles, check_keys, prepare_events
 from tilefold.engine.time import day_of
 from tilefold.serving.context import ViewContext, transforming
 from tilefold.serving.reports import DayReport, TilesReport
-from tilefold.stores.event_columns import EPOCH, EVENT_ID
+from tilefold.stores.event_columns import EPOCH
 from tilefold.stores.log_snapshot import DayFiles, LogSnapshot
 from tilefold.stores.tile_table import TileTable
 
@@ -125,17 +125,13 @@ def _day_tiles(context: ViewContext, log: LogSnapshot, day: date, files: DayFile
         return _epoch_tiles(context, source_events(context, log, day), files.epoch_min, only)
     rows = log.scan_unique(day)
     epochs = rows.select(pl.col(EPOCH).unique().sort()).collect()[EPOCH]
-    parts = [rows.filter(pl.col(EPOCH) == epoch).select(_source_columns(context)) for epoch in epochs]
+    parts = [rows.filter(pl.col(EPOCH) == epoch).select(context.source_columns) for epoch in epochs]
     return pl.concat(_epoch_tiles(context, part, epoch, only) for part, epoch in zip(parts, epochs, strict=True))
-
-
-def _source_columns(context: ViewContext) -> list[str]:
-    return [*(context.log.columns or {}), EVENT_ID]
 
 
 def source_events(context: ViewContext, log: LogSnapshot, day: date) -> pl.LazyFrame:
     """The events of a day as a view's transformation is given them."""
-    return log.scan_unique(day, _source_columns(context))
+    return log.scan_unique(day, context.source_columns)
 
 
 def _epoch_tiles(context: ViewContext, events: pl.LazyFrame, epoch: int, only: pl.Expr | None) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from tilefold.serving.building import Progress, no_progress
 from tilefold.serving.context import ViewContext
 from tilefold.serving.ground import Ground, Tiles, prepare
 from tilefold.serving.reports import CompactionReport
+from tilefold.stores.compacted_snapshot import CompactedSnapshot
 from tilefold.stores.delta_snapshot import fingerprint
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
@@ -66,6 +67,19 @@ class _Tally:
         self.computed += computed
         self.size_bytes += int(sizes.sum())
         self.largest_bytes = max(self.largest_bytes, max(sizes.to_list(), default=0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """An earlier compaction to start from, read from one version of its table: it may be pruned meanwhile."""
+
+    as_of_us: int
+    epoch: int
+    there: CompactedSnapshot
+
+    def rows(self, bucket: int) -> pl.LazyFrame:
+        """Its rows of a bucket."""
+        return self.there.scan(self.as_of_us, self.epoch, bucket)
 
 
 def run_compaction(
@@ -117,7 +131,7 @@ def run_compaction(
         keys_computed=tally.computed,
         size_bytes=tally.size_bytes,
         largest_part_bytes=tally.largest_bytes,
-        predecessor=base,
+        predecessor=None if base is None else (base.as_of_us, base.epoch),
         rebuilt_days=stand.rebuilt,
         duration_s=time.monotonic() - began,
     )
@@ -151,16 +165,17 @@ def _newest_epoch(tiles: Tiles, first: date, last: date) -> int:
     return found[1] if found else 0
 
 
-def _find_base(context: ViewContext, log: LogSnapshot, as_of_us: int, epoch: int) -> tuple[int, int] | None:
+def _find_base(context: ViewContext, log: LogSnapshot, as_of_us: int, epoch: int) -> _Base | None:
     """The newest earlier compaction that still stands; None where everything must be computed."""
-    earlier = [each for each in context.compacted.partitions() if each[0] <= as_of_us and each[1] <= epoch]
-    return max((each for each in earlier[-1:] if _stands(context, log, each)), default=None)
+    there = context.compacted.snapshot()
+    earlier = [_Base(*each, there) for each in there.partitions() if each[0] <= as_of_us and each[1] <= epoch]
+    return next((each for each in earlier[-1:] if _stands(context, log, each)), None)
 
 
-def _stands(context: ViewContext, log: LogSnapshot, each: tuple[int, int]) -> bool:
+def _stands(context: ViewContext, log: LogSnapshot, base: _Base) -> bool:
     """Whether a compaction left nothing out and the days it was built from are as they were."""
-    facts = context.compacted.metadata(*each)
-    return bool(facts["complete"]) and facts["built_from"] == events_fingerprint(context, log, each[0])
+    facts = base.there.metadata(base.as_of_us, base.epoch)
+    return bool(facts["complete"]) and facts["built_from"] == events_fingerprint(context, log, base.as_of_us)
 
 
 def _bucket_parts(
@@ -169,7 +184,7 @@ def _bucket_parts(
     bucket: int,
     as_of_us: int,
     epoch: int,
-    base: tuple[int, int] | None,
+    base: _Base | None,
     tally: _Tally,
 ) -> pl.DataFrame:
     """The batch parts of a bucket's keys."""
@@ -190,12 +205,12 @@ def _few(context: ViewContext) -> int | None:
     return context.view.few_cells if context.view.compaction_enabled else None
 
 
-def _kept(context: ViewContext, tiles: Tiles, bucket: int, as_of_us: int, base: tuple[int, int]) -> pl.DataFrame:
+def _kept(context: ViewContext, tiles: Tiles, bucket: int, as_of_us: int, base: _Base) -> pl.DataFrame:
     """The parts that stay as the base has them; none where they are too few to be worth telling apart.
 
     A key must be computed if it has newer tiles, if it is busy (its cuts move), or if its oldest tile falls out of reach.
     """
-    before = context.compacted.scan(*base, bucket).collect()
+    before = base.rows(bucket).collect()
     few = _few(context)
     settled = pl.col(FIRST) >= first_start_us(context.windows, as_of_us)
     quiet = settled if few is None else settled & (pl.col(CELLS) <= few)
@@ -204,13 +219,13 @@ def _kept(context: ViewContext, tiles: Tiles, bucket: int, as_of_us: int, base: 
     return kept if kept.height >= WHOLE_PASS_SHARE * before.height else kept.clear()
 
 
-def _newer(tiles: Tiles, bucket: int, base: tuple[int, int]) -> pl.LazyFrame:
+def _newer(tiles: Tiles, bucket: int, base: _Base) -> pl.LazyFrame:
     """The tiles of the days that the base did not hold whole."""
-    return tiles.scan(day_of(base[0]), None, bucket)
+    return tiles.scan(day_of(base.as_of_us), None, bucket)
 
 
-def _changed(context: ViewContext, tiles: Tiles, bucket: int, base: tuple[int, int], kept: pl.DataFrame) -> pl.LazyFrame:
+def _changed(context: ViewContext, tiles: Tiles, bucket: int, base: _Base, kept: pl.DataFrame) -> pl.LazyFrame:
     """The keys that must be computed, once each."""
     names = context.layout.key_names
-    others = context.compacted.scan(*base, bucket).select(names).join(kept.lazy().select(names), on=names, how="anti")
+    others = base.rows(bucket).select(names).join(kept.lazy().select(names), on=names, how="anti")
     return pl.concat([others, _newer(tiles, bucket, base).select(names)]).unique()

@@ -17,8 +17,13 @@ from tilefold.engine.compact import part_schema
 from tilefold.engine.entity import EntityEncoder
 from tilefold.engine.layout import EPOCH, Layout, layout_of
 from tilefold.engine.merge import Folder
-from tilefold.errors import InputError, complaint
+from tilefold.engine.merge_stream import StreamMerger
+from tilefold.engine.stream_codec import StreamCodec
+from tilefold.engine.stream_fold import StreamFolder
+from tilefold.engine.windows import reach_us
+from tilefold.errors import InputError, NotOnlineError, complaint
 from tilefold.stores.compacted_table import CompactedTable
+from tilefold.stores.event_columns import EVENT_ID
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.tile_table import TileTable
 
@@ -52,6 +57,37 @@ class ViewContext:
         """Reads its parts."""
         return Codec(self.layout)
 
+    @property
+    def source_columns(self) -> list[str]:
+        """The columns that its transformation is given."""
+        return [*(self.log.columns or {}), EVENT_ID]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it has stream parts."""
+        return self.view.kind == "stream"
+
+    @cached_property
+    def stream_codec(self) -> StreamCodec:
+        """Reads and writes its stream parts."""
+        return StreamCodec(self.layout)
+
+    @cached_property
+    def stream_folder(self) -> StreamFolder:
+        """Folds events into its stream parts."""
+        return StreamFolder(self.layout, self.windows, self.view.schedule_us, self.view.valid_for_us)
+
+    @cached_property
+    def merger(self) -> StreamMerger:
+        """Folds batch and stream parts into values."""
+        return StreamMerger(self.layout, self.folder)
+
+    @property
+    def ttl_ms(self) -> int | None:
+        """How long after its last write a key may still be read: as long as a window reaches; None where one is a lifetime."""
+        reach = reach_us(self.windows)
+        return None if reach is None else (reach + self.view.valid_for_us) // 1000 + 1
+
     @cached_property
     def encoder(self) -> EntityEncoder:
         """Checks the join keys of requests."""
@@ -79,6 +115,13 @@ class ViewContext:
     def compacted(self) -> CompactedTable:
         """Its compactions."""
         return CompactedTable(f"{self.uri}/compacted", part_schema(self.layout), storage_options=self.storage_options)
+
+
+def require_online(view: FeatureView) -> None:
+    """Raise `NotOnlineError` for a view that is declared without an online store."""
+    if not view.online:
+        mend = "Declare it with online=True and materialize it, or use get_features_for_events, which needs no online store."
+        raise NotOnlineError(complaint(f"view '{view.name}'", "only a view with online=True is synced and read", False, mend))
 
 
 @contextmanager

@@ -1,13 +1,11 @@
 """The definitions of a workspace: declared objects, found in a list, a module or a folder.
 
-The rule: a name means one thing; two different objects of one kind and name are an error.
+The rule: a name means one thing; two different objects of one kind and name are an error. A module or folder that declares
+nothing is an error too: it is nearly always another one than was meant. Only a list may be empty.
 """
 
 import difflib
-import importlib
 import os
-import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +17,11 @@ from tilefold.declaration.entity import Entity
 from tilefold.declaration.services import FeatureService
 from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
-from tilefold.errors import DeclarationError, FileError, TilefoldError, UnknownNameError, complaint
+from tilefold.errors import DeclarationError, UnknownNameError, complaint
+from tilefold.serving.modules import declares_nothing, modules_of
 
 T = TypeVar("T")
+DECLARED = (Entity, FeatureService, FeatureView, Source)
 ROOT_VARIABLE = "TILEFOLD_ROOT"
 Given = str | Path | ModuleType | Sequence[Any]
 
@@ -88,13 +88,16 @@ def load_definitions(given: Given, root: str | None = None) -> Definitions:
     Raises
     ------
     DeclarationError
-        If two different objects share a name, or a declaration breaks a rule, or its file fails.
+        If two different objects share a name, or a declaration breaks a rule, or its file fails, or a module or folder
+        declares nothing.
     FileError
         If there is no such module or folder.
     """
     definitions = Definitions()
     with _root_in_environment(root):
-        objects = list(_objects(given))
+        objects = [each for each in _objects(given) if isinstance(each, DECLARED)]
+    if not objects and isinstance(given, str | Path | ModuleType):
+        raise declares_nothing(given)
     for each in objects:
         if isinstance(each, FeatureService):
             _enter(definitions.services, "service", each)
@@ -152,7 +155,7 @@ def _objects(given: Given) -> Iterator[Any]:
     if isinstance(given, ModuleType):
         yield from vars(given).values()
     elif isinstance(given, str | Path):
-        for module in _modules(given):
+        for module in modules_of(given):
             yield from vars(module).values()
     else:
         yield from _listed(given)
@@ -164,78 +167,6 @@ def _listed(given: object) -> Sequence[Any]:
     if not isinstance(given, Sequence):
         raise DeclarationError(complaint("definitions", "they must be a list, a module or a folder", given, mend))
     for each in given:
-        if not isinstance(each, FeatureService | FeatureView | Source | Entity):
+        if not isinstance(each, DECLARED):
             raise DeclarationError(complaint("definitions", "a list holds declared objects alone", each, mend))
     return given
-
-
-def _modules(given: str | Path) -> list[ModuleType]:
-    folder = Path(given)
-    if str(given) and folder.is_dir():
-        return _folder_modules(folder)
-    try:
-        return [importlib.import_module(str(given))]
-    except TilefoldError:
-        raise
-    except Exception as error:
-        if not isinstance(error, ModuleNotFoundError | ValueError) or not f"{given}.".startswith(f"{_missing(error)}."):
-            raise _failed(str(given), error) from error
-        mend = "Name a folder of Python files or an importable module."
-        raise FileError(complaint("definitions", "there must be such a folder or module", str(given), mend)) from error
-
-
-def _missing(error: Exception) -> str:
-    """The module that could not be found; the empty name has no module."""
-    return error.name or "" if isinstance(error, ModuleNotFoundError) else ""
-
-
-def _folder_modules(folder: Path) -> list[ModuleType]:
-    """Every file of a folder, as the modules of a package of its own, so that they may import each other."""
-    name = f"tilefold_definitions.{folder.resolve().name}"
-    for known in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
-        del sys.modules[known]
-    package = ModuleType(name)
-    package.__path__ = [str(folder.absolute())]
-    sys.modules[name] = package
-    files = [path for path in sorted(folder.absolute().glob("*.py")) if path.name != "__init__.py"]
-    importlib.invalidate_caches()
-    with _importable(folder.resolve()):
-        return [_load(f"{name}.{path.stem}", path) for path in files]
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Let files import their neighbours as `views` and `features.views` too, and leave no trace of it."""
-    places, known = [str(folder), str(folder.parent)], set(sys.modules)
-    sys.path.extend(places)
-    try:
-        yield
-    finally:
-        for place in places:
-            sys.path.reverse()
-            sys.path.remove(place)
-            sys.path.reverse()
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and Path(file).parent == folder and not name.startswith("tilefold_definitions."):
-                del sys.modules[name]
-
-
-def _load(name: str, path: Path) -> ModuleType:
-    """Import a file, or take it where another one has imported it."""
-    try:
-        return importlib.import_module(name)
-    except TilefoldError:
-        raise
-    except Exception as error:
-        raise _failed(str(path), error) from error
-
-
-def _failed(path: str, error: Exception) -> DeclarationError:
-    """What a file of declarations raised that is none of our errors, with the line of it that did."""
-    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == path]
-    line = error.lineno if isinstance(error, SyntaxError) else steps[-1].lineno if steps else None
-    where = f"{path}, line {line}" if line else path
-    return DeclarationError(
-        complaint("definitions", f"{where} must import", f"{type(error).__name__}: {error}", "Mend that line.")
-    )

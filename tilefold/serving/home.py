@@ -12,6 +12,7 @@ from tilefold.errors import FileError, InputError, StoreMismatchError, complaint
 from tilefold.serving.stream_home import StreamHome
 from tilefold.stores.catalog import Catalog
 from tilefold.stores.embedded import EmbeddedServer, open_embedded
+from tilefold.stores.online_connect import client_of
 from tilefold.stores.online_store import OnlineStore
 
 EMBEDDED = "embedded"
@@ -25,6 +26,8 @@ class Home:
     def __init__(
         self, root: str, online: str | None, name: str | None, storage_options: Mapping[str, str], stream: str | None = None
     ) -> None:
+        if online:
+            client_of(online).close()  # a mistyped URL is told as such, before it is compared
         self.root = _checked_root(root, online)
         self.name = name or DEFAULT_NAME
         self.storage_options = dict(storage_options)
@@ -97,6 +100,8 @@ def _binding_key(name: str) -> str:
 
 
 def _checked_root(root: str, online: str | None) -> str:
+    if not root:
+        raise InputError(complaint("workspace", "its root must have a name", root, 'Name a folder; "." is the one you are in.'))
     if "://" in root:
         if not online:
             mend = 'Give online="redis://host:6379/0": an embedded server needs a folder of its own.'
@@ -107,7 +112,7 @@ def _checked_root(root: str, online: str | None) -> str:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another opener has the same probe
     except OSError as error:
         mend = f"Choose another folder, or make it writable: {error.strerror}."
         raise FileError(complaint("workspace", "its root must be a folder that can be written", str(path), mend)) from error

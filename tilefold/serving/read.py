@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from tilefold.declaration.features import Feature
 from tilefold.engine.codec import Part
@@ -19,7 +19,7 @@ from tilefold.engine.time import to_datetime, to_us
 from tilefold.errors import InputError, ReadTimeError, complaint
 from tilefold.functions import OVERFLOW
 from tilefold.functions.sums import WideSum
-from tilefold.serving.context import ViewContext
+from tilefold.serving.context import ViewContext, require_online
 from tilefold.stores.cached_mark import CachedMark
 from tilefold.stores.online_store import OnlineStore
 
@@ -35,11 +35,25 @@ class Status(StrEnum):
     TIME_OUT = "TIME_OUT"
 
 
+class ReadTime(NamedTuple):
+    """When a read is, and where a stream view's windows end; `certain` is False where that is not known for this time.
+
+    Of a view whose windows end at the newest event, which one that was at a past time is not kept.
+    """
+
+    read_us: int
+    end_us: int
+    certain: bool
+
+
 class ViewReader:
-    """Reads one view."""
+    """Reads one view; raises `NotOnlineError` where it is declared `online=False`."""
 
     def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
         view = context.view
+        self.is_stream = context.is_stream
+        self.ends_at_newest = view.leading_edge == "latest_event"
+        require_online(view)
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names
         self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in context.layout.slots)
@@ -62,18 +76,36 @@ class ViewReader:
         """The online key of an entity; raises InputError where the join keys are not right."""
         return self._prefix + self._encode(keys).encode()
 
-    def fold(self, data: bytes | None, mark: Mark, read_us: int) -> "ViewValues":
-        """The values of one entity, from its batch part."""
-        part = None if data is None else self._decode(data)
+    def time_of(self, read_us: int, *, now: bool) -> ReadTime:
+        """Where the view's windows end for a read at this time, which is `now` or another one; known before keys are read."""
+        if not self.ends_at_newest:
+            return ReadTime(read_us, read_us, certain=True)
+        newest_us = self._online.streams.latest(self._context.view.source.name)
+        if newest_us is None:
+            return ReadTime(read_us, read_us, certain=True)
+        end_us = newest_us if now else min(newest_us, read_us)
+        return ReadTime(read_us, end_us, certain=end_us == newest_us)
+
+    def fold(self, data: Sequence[bytes | None], mark: Mark, time: ReadTime) -> "ViewValues":
+        """The values of one entity, from its batch part and its stream part."""
+        batch, stream = data
+        part = None if batch is None else self._decode(batch)
         held = in_force(part, mark)
-        if read_us < held.watermark_us and held.epoch:
-            self._refuse_past(held, read_us)
-        values, inexact = self._folder.fold(part, held.watermark_us)
-        return ViewValues(self, values, inexact, held, read_us)
+        if time.read_us < held.watermark_us and held.epoch:
+            self._refuse_past(held, time.read_us)
+        if self.is_stream:
+            view = None if stream is None else self._context.stream_codec.view(stream)
+            values, inexact = self._context.merger.fold(part, view, held, time.end_us)
+        else:
+            values, inexact = self._folder.fold(part, held.watermark_us)
+        return ViewValues(self, values, inexact, held, time)
 
     def is_late(self, held: Mark, read_us: int) -> bool:
-        """Whether a batch part is older than it is valid for; the nothing before any event never is."""
-        return held.epoch > 0 and read_us > held.watermark_us + self._context.view.valid_for_us
+        """Whether a batch part is older than it is valid for; the nothing before any event never is.
+
+        Past that, windows of a stream view that no stored tile straddles are still exact.
+        """
+        return not self.is_stream and held.epoch > 0 and read_us > held.watermark_us + self._context.view.valid_for_us
 
     def _refuse_past(self, held: Mark, read_us: int) -> None:
         thing, rule = f"view '{self._context.view.name}'", "a read must lie at or after its watermark"
@@ -91,9 +123,20 @@ class ViewValues:
 
     reader: ViewReader
     values: Sequence[Any]
-    inexact: list[int]
+    inexact: Sequence[int]
     held: Mark | None
-    read_us: int
+    time: ReadTime
+
+    @property
+    def _is_late(self) -> bool:
+        assert self.held is not None
+        return not self.time.certain or self.reader.is_late(self.held, self.time.read_us)
+
+    def effective_time(self) -> datetime | None:
+        """As of when the values are."""
+        if self.held is None:
+            return None
+        return to_datetime(self.time.end_us if self.reader.is_stream else self.held.watermark_us)
 
     def status(self, number: int) -> Status:
         """What the value of a feature is worth."""
@@ -102,7 +145,7 @@ class ViewValues:
             return Status.NOT_READY
         if value is OVERFLOW or (isinstance(value, list) and OVERFLOW in value):
             return Status.OVERFLOW
-        if self.reader.is_late(self.held, self.read_us) or not self.reader.windows_of[number].isdisjoint(self.inexact):
+        if self._is_late or not self.reader.windows_of[number].isdisjoint(self.inexact):
             return Status.STALE
         return Status.MISSING_DATA if _is_missing(value, self.reader.features[number]) else Status.PRESENT
 
@@ -126,7 +169,7 @@ class FeatureVector:
         self._service, self._parts = service, parts
         picks = service.picks
         taken = parts[0].values if picks is None else [parts[view].values[number] for view, number in picks]
-        self.values: dict[str, Any] = dict(zip(service.names, taken, strict=True))
+        self.values: dict[str, Any] = dict(zip(service.names, taken))  # noqa: B905 - as many; being strict costs a quarter
         if service.may_overflow:
             self.values = {name: _shown(value) for name, value in self.values.items()}
 
@@ -142,9 +185,8 @@ class FeatureVector:
 
     @cached_property
     def effective_times(self) -> dict[str, datetime | None]:
-        """As of when each value is: the watermark of its view; None where it is not ready."""
-        marks = [part.held for part in self._parts]
-        times = [None if mark is None else to_datetime(mark.watermark_us) for mark in marks]
+        """As of when each value is: a batch view's watermark, a stream view's read time; None where it is not ready."""
+        times = [part.effective_time() for part in self._parts]
         return {name: times[view] for name, (view, _) in zip(self._service.names, self._sources, strict=True)}
 
     def __repr__(self) -> str:
@@ -170,20 +212,21 @@ class ServiceReader:
         self.may_overflow = any(reader.may_overflow for reader in self.readers)
         self._key_names = [reader.key_names for reader in self.readers]
 
-    def get(self, keys: Mapping[str, Any], at: datetime) -> FeatureVector:
-        """The features of one entity at a time."""
-        return self.get_many([keys], at)[0]
+    def get(self, keys: Mapping[str, Any], at: datetime, *, now: bool = False) -> FeatureVector:
+        """The features of one entity at a time, which is `now` or another one."""
+        return self.get_many([keys], at, now=now)[0]
 
-    def get_many(self, requests: Sequence[Mapping[str, Any]], at: datetime) -> list[FeatureVector]:
+    def get_many(self, requests: Sequence[Mapping[str, Any]], at: datetime, *, now: bool = False) -> list[FeatureVector]:
         """The features of many entities at a time, in the order asked, in one round trip."""
         read_us = to_us(at)
         marks = [reader.mark() for reader in self.readers]  # before the keys are read
+        times = [reader.time_of(read_us, now=now) for reader in self.readers]
         flat = [reader.key(keys) for reader in self.readers for keys in self._own(reader, requests)]
         found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
         columns = []
-        for number, (reader, mark) in enumerate(zip(self.readers, marks, strict=True)):
+        for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
             parts = found[number * len(requests) : (number + 1) * len(requests)]
-            columns.append(_fold_all(reader, mark, parts, read_us))
+            columns.append(_fold_all(reader, mark, parts, time))
         return [FeatureVector(self, row) for row in zip(*columns, strict=True)]
 
     def _own(self, reader: ViewReader, requests: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -198,8 +241,10 @@ class ServiceReader:
         return [{name: keys[name] for name in reader.key_names if name in keys} for keys in requests]
 
 
-def _fold_all(reader: ViewReader, mark: Mark | None, parts: Sequence[Sequence[bytes | None]], read_us: int) -> list[ViewValues]:
+def _fold_all(
+    reader: ViewReader, mark: Mark | None, parts: Sequence[Sequence[bytes | None]], time: ReadTime
+) -> list[ViewValues]:
     if mark is None:
         nothing: list[Any] = [None] * len(reader.names)
-        return [ViewValues(reader, nothing, [], None, read_us) for _ in parts]
-    return [reader.fold(batch, mark, read_us) for batch, _ in parts]
+        return [ViewValues(reader, nothing, [], None, time) for _ in parts]
+    return [reader.fold(each, mark, time) for each in parts]

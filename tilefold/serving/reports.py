@@ -167,8 +167,36 @@ class SyncReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneReport:
+    """Which compactions were removed.
+
+    Attributes
+    ----------
+    removed
+        The watermark and the epoch of each, ascending.
+    kept
+        How many are left.
+    served
+        The watermark and the epoch that the online store serves, which is kept; None where it serves none.
+    """
+
+    view: str
+    removed: tuple[tuple[datetime, int], ...]
+    kept: int
+    served: tuple[datetime, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class MaterializeReport:
-    """What `materialize` did; `skipped` where neither the log nor the definition changed since the mark."""
+    """What `materialize` did.
+
+    Attributes
+    ----------
+    compaction, sync
+        None where it was skipped; `sync` also where the view is declared `online=False`.
+    skipped
+        Neither the log nor the definition changed since the mark, or since the compaction of a view with `online=False`.
+    """
 
     view: str
     as_of: datetime

@@ -3,7 +3,8 @@
 The rule, for compaction `(E, n)`: it is entered in the view's list of begun syncs before its first key. A key is skipped only
 if its part equals the one in the committed compaction AND in every begun one; where one of these is missing, all keys are
 written. Each part is written by a compare of stamps in the server, and the mark moves last, by the same compare. So a crash
-anywhere, a repeat, or a sleeper that wakes up late leaves every key right.
+anywhere, a repeat, or a sleeper that wakes up late leaves every key right. Compactions are read from one version of their
+table, taken after the begin: what is pruned meanwhile is there to the end.
 """
 
 import time
@@ -20,11 +21,13 @@ from tilefold.engine.layout import FIRST
 from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import to_datetime
-from tilefold.engine.windows import reach_us
-from tilefold.errors import FormatError, InputError, complaint
-from tilefold.serving.context import ViewContext
+from tilefold.errors import ConflictError, FormatError, InputError, complaint
+from tilefold.serving.context import ViewContext, require_online
 from tilefold.serving.reports import SyncReport
+from tilefold.serving.seeding import Seeding, needs_seed
+from tilefold.stores.compacted_snapshot import CompactedSnapshot
 from tilefold.stores.online_store import OnlineStore
+from tilefold.stores.stream_log import StreamLog
 
 KEYS_PER_BATCH = 5_000
 Progress = Callable[[int, int], None]  # keys done, keys in all
@@ -33,6 +36,14 @@ Progress = Callable[[int, int], None]  # keys done, keys in all
 def no_progress(done: int, total: int) -> None:
     """Tell nobody."""
     del done, total
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSide:
+    """What a sync of a stream view needs beside: the log, and what time it is."""
+
+    log: StreamLog
+    now_us: int
 
 
 @dataclass(slots=True)
@@ -52,49 +63,93 @@ class _Work:
 
 
 def run_sync(
-    context: ViewContext, online: OnlineStore, as_of_us: int, *, full: bool = False, progress: Progress = no_progress
+    context: ViewContext,
+    online: OnlineStore,
+    as_of_us: int,
+    *,
+    full: bool = False,
+    progress: Progress = no_progress,
+    stream: StreamSide | None = None,
 ) -> SyncReport:
     """Bring the online store to the newest compaction at a watermark; with `full` every key is written.
+
+    Parameters
+    ----------
+    stream
+        Of a stream view the log whose stream it takes; its stream parts are seeded where they are not, or with `full`.
 
     Raises
     ------
     InputError
         If no compaction at this watermark exists.
+    ConflictError
+        If it was pruned before the sync began.
+    NotOnlineError
+        If the view is declared `online=False`.
     StoreUnavailableError, StoreFullError
         The store failed; repeating the sync is safe.
     """
+    require_online(context.view)
     epoch = context.compacted.latest(as_of_us)
     if epoch is None:
         thing, rule = f"view '{context.view.name}'", "only a compaction that exists can be synced"
         raise InputError(complaint(thing, rule, str(to_datetime(as_of_us)), "Compact it first, or use materialize."))
-    return _Sync(context, online, Mark(as_of_us, epoch), progress, full=full).run()
+    return _Sync(context, online, Mark(as_of_us, epoch), progress, full=full, stream=stream).run()
 
 
 class _Sync:
     """One sync from begin to commit."""
 
-    def __init__(self, context: ViewContext, online: OnlineStore, mark: Mark, progress: Progress, *, full: bool) -> None:
+    def __init__(
+        self,
+        context: ViewContext,
+        online: OnlineStore,
+        mark: Mark,
+        progress: Progress,
+        *,
+        full: bool,
+        stream: StreamSide | None,
+    ) -> None:
+        self._stream = stream
         self._context, self._online, self._mark, self._progress = context, online, mark, progress
         self._name, self._version = context.view.name, context.view.version
         self._full = full
+        self._compactions = context.compacted.snapshot()
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
-        reach = reach_us(context.windows)
-        self._ttl_ms = None if reach is None else (reach + context.view.valid_for_us) // 1000 + 1
+        self._ttl_ms = context.ttl_ms
 
     def run(self) -> SyncReport:
         if not self._online.begin(self._name, self._version, self._mark):
             return self._report(superseded=True, full=False)
+        self._compactions = self._pinned()
         committed = self._online.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(committed)
         to_remove = self._online.emptied(self._name, self._version) if committed else set()
-        done = all(self._write(work) for work in self._work(bases))
-        if not done or not self._online.commit(self._name, self._version, self._mark):
+        seeding = self._seeding(committed)
+        seeded = seeding.write() if seeding else None
+        done = (seeding is None or seeded is not None) and all(self._write(work) for work in self._work(bases))
+        if not done or not self._online.commit(self._name, self._version, self._mark, seeded):
             return self._report(superseded=True, full=bases is None)
         if committed and to_remove:
             self._remove(to_remove - self._emptied, committed)
         return self._report(superseded=False, full=bases is None)
+
+    def _seeding(self, committed: Mark | None) -> Seeding | None:
+        """Of a stream view that does not take its log: what writes its stream parts."""
+        stream = self._stream
+        if stream is None or not (self._full or needs_seed(self._context, self._online, stream.log)):
+            return None
+        return Seeding(self._context, self._online, stream.log, committed or self._mark, stream.now_us)
+
+    def _pinned(self) -> CompactedSnapshot:
+        """The compactions as they are now that the sync has begun; from here on a prune spares this one."""
+        there = self._context.compacted.snapshot()
+        if (self._mark.watermark_us, self._mark.epoch) not in there.partitions():
+            thing, rule = f"view '{self._name}'", "its compaction must stay while it is synced, but was pruned"
+            raise ConflictError(complaint(thing, rule, str(self._mark), "Compact it again, or use materialize."))
+        return there
 
     def _remove(self, keys: set[bytes], below: Mark) -> None:
         """Delete keys that an earlier committed sync emptied and that are empty still."""
@@ -105,7 +160,7 @@ class _Sync:
         """The compactions whose parts the store's keys may have; None where they are not all known."""
         begun = [mark for mark in self._online.begun(self._name, self._version) if mark != self._mark]
         wanted = [*([committed] if committed else []), *begun]
-        known = {Mark(*each) for each in self._context.compacted.partitions()}
+        known = {Mark(*each) for each in self._compactions.partitions()}
         return wanted if committed and not self._full and known.issuperset(wanted) else None
 
     def _work(self, bases: list[Mark] | None) -> Iterator[_Work]:
@@ -117,7 +172,7 @@ class _Sync:
                 yield self._difference(new, [self._parts(base, bucket) for base in bases])
 
     def _parts(self, mark: Mark, bucket: int) -> pl.DataFrame:
-        rows = self._context.compacted.scan(mark.watermark_us, mark.epoch, bucket)
+        rows = self._compactions.scan(mark.watermark_us, mark.epoch, bucket)
         return rows.select(entity_expr(self._context.layout.join_keys), PART, FIRST).collect()
 
     def _difference(self, new: pl.DataFrame, bases: Sequence[pl.DataFrame]) -> _Work:

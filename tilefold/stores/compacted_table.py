@@ -12,21 +12,24 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from tilefold.errors import ConflictError, UnknownNameError, complaint
+from tilefold.errors import ConflictError, complaint
+from tilefold.stores.compacted_snapshot import (
+    AS_OF,
+    BUCKET,
+    EPOCH,
+    FACTS,
+    MANIFEST,
+    PARTITIONS,
+    CompactedSnapshot,
+    is_compaction,
+)
 from tilefold.stores.delta import Change, Table
-from tilefold.stores.delta_errors import reading
 from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
 
-AS_OF = "tf_as_of_us"
-EPOCH = "tf_epoch"
-BUCKET = "tf_bucket"
-MANIFEST = -1  # bucket of the file that carries the facts. Do not change: it is on disk.
-_FACTS = "tilefold"  # key in that file's footer
 _RUN = "run_id"
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-_PARTITIONS = pl.Schema({AS_OF: pl.Int64(), EPOCH: pl.Int64(), BUCKET: pl.Int32()})
 
 
 class CompactedTable:
@@ -43,8 +46,8 @@ class CompactedTable:
     """
 
     def __init__(self, uri: str, schema: pl.Schema, *, storage_options: Mapping[str, str] | None = None) -> None:
-        columns = pl.Schema({**schema, **_PARTITIONS})
-        self._table = Table(TableSpec(uri, columns, tuple(_PARTITIONS), (), dict(storage_options or {})))
+        columns = pl.Schema({**schema, **PARTITIONS})
+        self._table = Table(TableSpec(uri, columns, tuple(PARTITIONS), (), dict(storage_options or {})))
 
     @property
     def uri(self) -> str:
@@ -91,7 +94,7 @@ class CompactedTable:
         known = metadata() if callable(metadata) else metadata
         facts = json.dumps({**known, _RUN: run_id}, sort_keys=True)
         nothing = self._table.spec.file_schema.to_frame()
-        staged.append(self._table.stage(nothing, {**place, BUCKET: MANIFEST}, footer={_FACTS: facts}))
+        staged.append(self._table.stage(nothing, {**place, BUCKET: MANIFEST}, footer={FACTS: facts}))
         return self._table.commit(lambda snapshot: None if self._is_done(snapshot, as_of_us, epoch, run_id) else Change(staged))
 
     def _stage(
@@ -101,31 +104,25 @@ class CompactedTable:
         made = rows() if callable(rows) else rows
         return None if made.is_empty() else self._table.stage(made, {**place, BUCKET: bucket})
 
-    def metadata(self, as_of_us: int, epoch: int) -> dict[str, Any]:
-        """The facts that the compaction was written with, and its `run_id`.
+    def snapshot(self) -> CompactedSnapshot:
+        """The compactions pinned at the newest version."""
+        return CompactedSnapshot(self._table.snapshot())
 
-        Raises
-        ------
-        UnknownNameError
-            There is no such compaction.
-        """
-        return self._facts(self._table.snapshot(), as_of_us, epoch)
+    def metadata(self, as_of_us: int, epoch: int) -> dict[str, Any]:
+        """See `CompactedSnapshot`."""
+        return self.snapshot().metadata(as_of_us, epoch)
 
     def partitions(self) -> list[tuple[int, int]]:
-        """(as_of_us, epoch) of every compaction, ascending."""
-        manifests = self._table.snapshot().files.filter(pl.col(BUCKET) == MANIFEST)
-        return manifests.select(AS_OF, EPOCH).sort(AS_OF, EPOCH).rows()
+        """See `CompactedSnapshot`."""
+        return self.snapshot().partitions()
 
     def latest(self, as_of_us: int) -> int | None:
-        """The largest epoch of the compactions at `as_of_us`; None where there is none."""
-        return max((epoch for as_of, epoch in self.partitions() if as_of == as_of_us), default=None)
+        """See `CompactedSnapshot`."""
+        return self.snapshot().latest(as_of_us)
 
     def scan(self, as_of_us: int, epoch: int, bucket: int | None = None) -> pl.LazyFrame:
-        """Rows of one compaction, or of one bucket of it; without rows where there is none."""
-        snapshot = self._table.snapshot()
-        files = snapshot.files.filter(_is(as_of_us, epoch), pl.col("rows") > 0)
-        wanted = files if bucket is None else files.filter(pl.col(BUCKET) == bucket)
-        return snapshot.scan(wanted, columns=self._table.spec.file_schema.names())
+        """See `CompactedSnapshot`."""
+        return self.snapshot().scan(as_of_us, epoch, bucket)
 
     def prune(self, keep: Callable[[int, int], bool]) -> list[tuple[int, int]]:
         """Remove every compaction that `keep(as_of_us, epoch)` does not want, in one commit; returns the removed ones.
@@ -135,8 +132,8 @@ class CompactedTable:
         removed: list[tuple[int, int]] = []
 
         def decide(snapshot: Snapshot) -> Change | None:
-            removed[:] = [each for each in self._existing(snapshot) if not keep(*each)]
-            gone = pl.any_horizontal(pl.lit(False), *(_is(*each) for each in removed))
+            removed[:] = [each for each in CompactedSnapshot(snapshot).partitions() if not keep(*each)]
+            gone = pl.any_horizontal(pl.lit(False), *(is_compaction(*each) for each in removed))
             return Change(removes=snapshot.files.filter(gone)) if removed else None
 
         if self._table.snapshot().version >= 0:
@@ -149,31 +146,15 @@ class CompactedTable:
 
     def _is_done(self, snapshot: Snapshot, as_of_us: int, epoch: int, run_id: str) -> bool:
         """Whether this very run wrote it before; another run's is an error."""
-        if snapshot.files.filter(_is(as_of_us, epoch)).is_empty():
+        there = CompactedSnapshot(snapshot)
+        if there.files(as_of_us, epoch).is_empty():
             return False
-        writer = self._facts(snapshot, as_of_us, epoch)[_RUN]
+        writer = there.metadata(as_of_us, epoch)[_RUN]
         if not run_id or writer != run_id:
             mend = "A compaction is never overwritten: take the next barrier and write under its number."
             thing = f"table {self.uri}"
             raise ConflictError(complaint(thing, "(as_of_us, epoch) exists already", (as_of_us, epoch, writer), mend))
         return True
-
-    def _facts(self, snapshot: Snapshot, as_of_us: int, epoch: int) -> dict[str, Any]:
-        manifest = snapshot.files.filter(_is(as_of_us, epoch), pl.col(BUCKET) == MANIFEST)
-        if manifest.is_empty():
-            mend = f"Compactions in it: {self._existing(snapshot)[-5:]} (the last five)."
-            raise UnknownNameError(complaint(f"table {self.uri}", "no such compaction", (as_of_us, epoch), mend))
-        with reading(self.uri):
-            footer = pl.read_parquet_metadata(snapshot.place(manifest["path"][0]), storage_options=snapshot.spec.options)
-        facts: dict[str, Any] = json.loads(footer[_FACTS])
-        return facts
-
-    def _existing(self, snapshot: Snapshot) -> list[tuple[int, int]]:
-        return snapshot.files.filter(pl.col(BUCKET) == MANIFEST).select(AS_OF, EPOCH).sort(AS_OF, EPOCH).rows()
-
-
-def _is(as_of_us: int, epoch: int) -> pl.Expr:
-    return (pl.col(AS_OF) == as_of_us) & (pl.col(EPOCH) == epoch)
 
 
 def in_threads(work: Callable[[_T], _R | None], items: Iterable[_T], workers: int) -> list[_R]:

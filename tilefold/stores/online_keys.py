@@ -4,7 +4,10 @@ The rule: no two workspaces, views or kinds of key share a name. A prefix, a vie
 number of `:` tells the kind of a key. Do not change these names: they are in stores.
 
     {prefix}:store_id                   this store's own name, drawn at random: it changes when the store is lost or replaced
-    {prefix}:{view}:{version}           the view's state: the mark, and the syncs that have begun
+    {prefix}:{source}#latest            the time of the newest event of a source
+    {prefix}:{source}#owner{shard}      the writer process that owns a shard of the source's stream, while it says so
+    {prefix}:{source}#writers           the writer processes of a source, with when each was last seen
+    {prefix}:{view}:{version}           the view's state: the mark, the syncs that have begun, and how far the stream is in it
     {prefix}:{view}:{version}:{entity}  one entity: `b`, its batch part, and `s`, its stream part
 """
 
@@ -36,6 +39,18 @@ class OnlineKeys:
     def state(self, view: str, version: str) -> bytes:
         """The key of a view's mark and begun syncs."""
         return f"{self.prefix}:{view}:{version}".encode()
+
+    def latest(self, source: str) -> bytes:
+        """The key of the newest event's time of a source."""
+        return f"{self.prefix}:{source}#latest".encode()
+
+    def owner(self, source: str, shard: int) -> bytes:
+        """The key of the lease on a shard."""
+        return f"{self.prefix}:{source}#owner{shard}".encode()
+
+    def writers(self, source: str) -> bytes:
+        """The key of the writer processes of a source."""
+        return f"{self.prefix}:{source}#writers".encode()
 
     def emptied(self, view: str, version: str) -> bytes:
         """The key of the set of entities that a sync has emptied and a later one removes."""

@@ -3,7 +3,8 @@
 The rule: stamps and marks only grow, in both parts, whoever writes. A script takes its keys and arguments as they are laid out
 below and answers 1 when it did what it was asked, 0 when a newer stamp or mark stood against it (the sync is superseded).
 
-    state    hash, one per view and version: `mark` (16 bytes), `store` (the store's id), and `+` with 16 bytes per begun sync
+    state    hash, one per view and version: `mark` (16 bytes), `store` (the store's id), `+` with 16 bytes per begun sync; of a
+             stream view also what `stream_scripts` keeps there
     entity   hash, one per entity: `b`, the batch part, and `s`, the stream part
 
 Stamps are unpacked to doubles, exact up to 2^53: microseconds until the year 2255, and 9e15 compactions. They are not compared
@@ -84,14 +85,20 @@ end
 return removed
 """)
 
-# KEYS state, store id; ARGV stamp, the store's id at `begin`. Answers -1 where this is another store than then, or one in which
-# the sync has not begun: it was emptied or replaced meanwhile, and what the sync wrote before is lost.
+# KEYS state, store id; ARGV stamp, the store's id at `begin`, and of a sync that has seeded stream parts its token, the log
+# and the places (field, value ...) that they include. Answers -1 where this is another store than then, or one in which the
+# sync has not begun: it was emptied or replaced meanwhile, and what the sync wrote before is lost.
 COMMIT = Script(f"""{_COMPARE}
 local state, mine = KEYS[1], ARGV[1]
 local mark = redis.call('HGET', state, 'mark')
 if mark and above(mark, mine) then return 0 end
 local begun = mark == mine or redis.call('HEXISTS', state, '+' .. mine) == 1
 if not begun or redis.call('GET', KEYS[2]) ~= ARGV[2] then return -1 end
+if ARGV[3] then
+  if redis.call('HGET', state, 'seed') ~= ARGV[3] then return 0 end
+  redis.call('HDEL', state, 'seed')
+  redis.call('HSET', state, 'log', unpack(ARGV, 4))
+end
 redis.call('HSET', state, 'mark', mine, 'store', ARGV[2])
 for _, field in ipairs(redis.call('HKEYS', state)) do
   if string.sub(field, 1, 1) == '+' and not above(string.sub(field, 2), mine) then redis.call('HDEL', state, field) end

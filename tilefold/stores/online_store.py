@@ -24,6 +24,7 @@ from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.online_samples import StoreUsage, scan, stamp_of, usage
 from tilefold.stores.online_scripts import BEGIN, BEGUN_PREFIX, COMMIT, MARK_FIELD, REMOVE, WRITE
 from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_KEYS, Call, batched, spans
+from tilefold.stores.stream_parts import Seeded, StreamParts
 
 # HMGET key b s, as it goes over the wire.
 _READ = b"*4\r\n$5\r\nHMGET\r\n$%d\r\n%b\r\n$1\r\nb\r\n$1\r\ns\r\n"
@@ -42,6 +43,8 @@ class OnlineStore:
     ----------
     client
         The client, for inspection: `decode_responses=False`.
+    streams
+        The stream parts of entities, and how far each view includes the stream.
     store_id
         This store's own name, as last seen (at `connect` and at each `begin`): another one than before is another store.
     """
@@ -50,6 +53,7 @@ class OnlineStore:
         self._keys = OnlineKeys(prefix)
         self._link = OnlineLink(client)
         self._scripts = self._link.scripts
+        self.streams = StreamParts(self._link, self._keys)
         self.client = client
         self.store_id = ""
 
@@ -163,8 +167,10 @@ class OnlineStore:
         calls = (Call([state, *some], [stamp]) for some in batched(keys, SCRIPT_KEYS))
         return sum(sum(self._scripts.run_all(REMOVE, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
 
-    def commit(self, view: str, version: str, mark: Mark) -> bool:
+    def commit(self, view: str, version: str, mark: Mark, seeded: Seeded | None = None) -> bool:
         """Move the view's mark and void the begun syncs not above it, in one step; False where it is superseded.
+
+        With `seeded`, the stream parts that the sync has written count from the same moment on.
 
         Raises
         ------
@@ -172,7 +178,8 @@ class OnlineStore:
             The store was emptied or replaced since `begin`: what the sync wrote before is lost.
         """
         keys = [self.mark_key(view, version), self._keys.store_id]
-        answer = self._scripts.run(COMMIT, Call(keys, [mark.to_bytes(), self.store_id.encode()]))
+        seeds = [] if seeded is None else seeded.to_args()
+        answer = self._scripts.run(COMMIT, Call(keys, [mark.to_bytes(), self.store_id.encode(), *seeds]))
         if answer < 0:
             rule = "it must hold all that the sync wrote, but was emptied or replaced meanwhile"
             self._link.faults.fail(StoreUnavailableError, rule, f"no begun sync {mark}", "Sync again: all keys are written.")

@@ -1,14 +1,14 @@
-"""From what a person wrote above a function to a `FeatureView`.
+"""From what a person wrote above a function to a `FeatureView`, of either kind.
 
 The rule: everything is checked here, once. Where the source's columns are known, the function is tried on no events at all (a
 day without events must work anyway), so that a column it does not return is an error at the declaration, not in the night.
 """
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -18,14 +18,12 @@ from tilefold.declaration.features import Feature
 from tilefold.declaration.fingerprint import fingerprint
 from tilefold.declaration.names import checked_name
 from tilefold.declaration.parameters import BatchViewParameters
-from tilefold.declaration.schedule_rules import Times, view_times
+from tilefold.declaration.schedule_rules import Times
 from tilefold.declaration.sources import Source
 from tilefold.declaration.stores import DeltaConfig, check_compaction_store, check_own_runtime, check_tecton_runtime
-from tilefold.declaration.times import common_grid_us
 from tilefold.declaration.transformation import Transformation
 from tilefold.declaration.version import version_of
 from tilefold.declaration.view_rules import (
-    batch_source,
     check_built,
     check_flags,
     check_ttl,
@@ -34,19 +32,62 @@ from tilefold.declaration.view_rules import (
     output_columns,
     transformation,
     view_entities,
+    view_source,
 )
 from tilefold.declaration.views import FeatureView
+from tilefold.declaration.window_grids import Grid
+from tilefold.declaration.windows import Window
 from tilefold.errors import DeclarationError, InputError
 from tilefold.types import Field
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Timing:
+    """A view's times, what its windows must fit, and what they end at."""
+
+    times: Times
+    grid: Grid
+    leading_edge: str
+
+
+class Kind(Protocol):
+    """What batch and stream views differ in."""
+
+    @property
+    def name(self) -> str:
+        """`FeatureView.kind`."""
+        ...
+
+    @property
+    def source_type(self) -> type[Source]:
+        """The sources that it takes."""
+        ...
+
+    def timing(self, thing: str, source: Source) -> Timing:
+        """Check everything of time."""
+        ...
+
+    def cell_us(self, schedule_us: int, windows: Sequence[Window]) -> int:
+        """The finest grid that is needed."""
+        ...
+
+    def settings(self, leading_edge: str) -> dict[str, object]:
+        """What the version counts beside what all views have."""
+        ...
+
+    def check_function(self, thing: str, parts: "ViewParts") -> None:
+        """What the function must keep, where the source's columns are known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ViewParts:
     """The checked parts of a view that more than one step below needs."""
 
     source: Source
     entities: tuple[Entity, ...]
-    times: Times
+    timing: Timing
+    cell_us: int
     features: tuple[Feature, ...]
     columns: tuple[Field, ...]
     timestamp_field: str
@@ -55,17 +96,23 @@ class _Parts:
     compacted: bool
 
     @property
-    def join_keys(self) -> tuple[Field, ...]:
-        return tuple(key for entity in self.entities for key in entity.join_keys)
+    def times(self) -> Times:
+        """The view's times."""
+        return self.timing.times
 
     @property
-    def cell_us(self) -> int:
-        windows = [window for feature in self.features for window in feature.windows]
-        sizes_us = [window.size_us for window in windows if window.size_us is not None]
-        return common_grid_us([self.times.schedule_us, *sizes_us, *(window.offset_us for window in windows)])
+    def code(self) -> str:
+        """The text of what the function computes."""
+        sql = self.transformation.sql
+        return fingerprint(self.function) if sql is None else textwrap.dedent(sql).strip()
+
+    @property
+    def join_keys(self) -> tuple[Field, ...]:
+        """The keys of all entities."""
+        return tuple(key for entity in self.entities for key in entity.join_keys)
 
 
-def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:
+def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:
     """Check a declaration and resolve it.
 
     Raises
@@ -78,12 +125,12 @@ def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> Fe
     name = view_name(written, function)
     thing = f"view {name!r}"
     checked_name(thing, name)
-    parts = _parts(thing, written, checked_function(thing, function))
+    parts = _parts(thing, kind, written, checked_function(thing, function))
     _check_runtimes(thing, written)
-    _try_out(parts)
+    _try_out(thing, kind, parts)
     return FeatureView(
         name=name,
-        kind="batch",
+        kind=kind.name,
         source=parts.source,
         entities=parts.entities,
         join_keys=parts.join_keys,
@@ -98,10 +145,11 @@ def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> Fe
         data_delay_us=parts.times.data_delay_us,
         valid_for_us=parts.times.valid_for_us,
         cell_us=parts.cell_us,
+        leading_edge=str(parts.timing.leading_edge),
         online=written.online,
         offline=written.offline,
         compaction_enabled=parts.compacted,
-        version=_version(written, parts),
+        version=_version(kind, written, parts),
         description=written.description,
         owner=written.owner,
         tags=dict(written.tags or {}),
@@ -113,21 +161,23 @@ def view_name(written: BatchViewParameters, function: Callable[..., Any]) -> str
     return written.name if written.name is not None else getattr(function, "__name__", type(function).__name__)
 
 
-def _parts(thing: str, written: BatchViewParameters, function: FunctionType) -> _Parts:
+def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: FunctionType) -> ViewParts:
     check_flags(thing, written)
     check_built(thing, written)
-    source = batch_source(thing, written)
+    source = view_source(thing, written, kind.name, kind.source_type)
     entities = view_entities(thing, written)
-    times = view_times(thing, written, source)
+    timing = kind.timing(thing, source)
     aggregates = checked_aggregates(thing, written.features)
     check_ttl(thing, written)
+    features = resolve_features(thing, aggregates, timing.grid)
     keys = [key for entity in entities for key in entity.join_keys]
     timestamp_field = source.timestamp_field if written.timestamp_field is None else written.timestamp_field
-    return _Parts(
+    return ViewParts(
         source=source,
         entities=entities,
-        times=times,
-        features=resolve_features(thing, aggregates, times.grid),
+        timing=timing,
+        cell_us=kind.cell_us(timing.times.schedule_us, [window for feature in features for window in feature.windows]),
+        features=features,
         columns=output_columns(thing, keys, timestamp_field, aggregates),
         timestamp_field=timestamp_field,
         function=function,
@@ -143,8 +193,8 @@ def _check_runtimes(thing: str, written: BatchViewParameters) -> None:
     check_own_runtime(thing, written.materialization_runtime)
 
 
-def _try_out(parts: _Parts) -> None:
-    """Run the function on no events, where the source's columns are known."""
+def _try_out(thing: str, kind: Kind, parts: ViewParts) -> None:
+    """Run the function on no events, where the source's columns are known, and check what the kind asks of it."""
     schema = parts.source.input_schema
     if schema is None:
         return
@@ -152,9 +202,10 @@ def _try_out(parts: _Parts) -> None:
         parts.transformation.run(pl.LazyFrame(schema=schema), parts.columns)
     except InputError as error:
         raise DeclarationError(str(error)) from error
+    kind.check_function(thing, parts)
 
 
-def _version(written: BatchViewParameters, parts: _Parts) -> str:
+def _version(kind: Kind, written: BatchViewParameters, parts: ViewParts) -> str:
     settings: dict[str, object] = {
         "source": parts.source.name,
         "join_keys": [key.name for key in parts.join_keys],
@@ -164,7 +215,6 @@ def _version(written: BatchViewParameters, parts: _Parts) -> str:
         "feature_start_us": parts.times.feature_start_us,
         "schedule_us": parts.times.schedule_us,
         "cell_us": parts.cell_us,
+        **kind.settings(str(parts.timing.leading_edge)),
     }
-    sql = parts.transformation.sql
-    code = fingerprint(parts.function) if sql is None else textwrap.dedent(sql).strip()
-    return version_of(settings, parts.columns, parts.features, code)
+    return version_of(settings, parts.columns, parts.features, parts.code)

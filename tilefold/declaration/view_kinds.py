@@ -1,0 +1,101 @@
+"""The two kinds of feature views, and what they differ in.
+
+The rule: a kind says which source it takes, what its windows must fit, how fine its cells are and what it checks of its
+function; everything else of a declaration goes one way (`view_resolver`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tilefold.declaration.fingerprint import constants
+from tilefold.declaration.parameters import AggregationLeadingEdge, BatchViewParameters, StreamViewParameters
+from tilefold.declaration.row_by_row import check_row_by_row
+from tilefold.declaration.sample_events import literals_of
+from tilefold.declaration.schedule_rules import batch_interval_us, view_times
+from tilefold.declaration.sources import BatchSource, Source, StreamSource
+from tilefold.declaration.times import common_grid_us
+from tilefold.declaration.trailing_edges import view_trailing_edge
+from tilefold.declaration.view_resolver import Timing, ViewParts, resolve_view
+from tilefold.declaration.views import FeatureView
+from tilefold.declaration.window_grids import BatchGrid, StreamGrid
+from tilefold.declaration.windows import Window
+from tilefold.errors import DeclarationError, complaint
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Windows end at the watermark."""
+
+    written: BatchViewParameters
+    name: str = "batch"
+    source_type: type[Source] = BatchSource
+
+    def timing(self, thing: str, source: Source) -> Timing:
+        """See `Kind`."""
+        interval_us = batch_interval_us(thing, self.written)
+        times = view_times(thing, self.written, source, interval_us)
+        grid = BatchGrid(times.schedule_us, interval_us, times.lifetime_us)
+        return Timing(times, grid, AggregationLeadingEdge.WALL_CLOCK_TIME)
+
+    def cell_us(self, schedule_us: int, windows: Sequence[Window]) -> int:
+        """The grid of the schedule and of every window and offset."""
+        sizes_us = [window.size_us for window in windows if window.size_us is not None]
+        return common_grid_us([schedule_us, *sizes_us, *(window.offset_us for window in windows)])
+
+    def settings(self, leading_edge: str) -> dict[str, object]:
+        """See `Kind`; nothing, so that versions stay what they were before there were stream views."""
+        del leading_edge
+        return {}
+
+    def check_function(self, thing: str, parts: ViewParts) -> None:
+        """A day's events are transformed together."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """Windows end at the read time, or at the newest event of the source."""
+
+    written: StreamViewParameters
+    name: str = "stream"
+    source_type: type[Source] = StreamSource
+
+    def timing(self, thing: str, source: Source) -> Timing:
+        """See `Kind`."""
+        times = view_times(thing, self.written, source)
+        grid = StreamGrid(view_trailing_edge(thing, self.written), times.lifetime_us)
+        return Timing(times, grid, _leading_edge(thing, self.written.aggregation_leading_edge))
+
+    def cell_us(self, schedule_us: int, windows: Sequence[Window]) -> int:
+        """The grid of the schedule and of every trailing edge; a microsecond where an exact window has an edge."""
+        hops_us = [window.hop_us or 1 for window in windows if window.size_us is not None]
+        return common_grid_us([schedule_us, *hops_us])
+
+    def settings(self, leading_edge: str) -> dict[str, object]:
+        """See `Kind`."""
+        return {"kind": self.name, "leading_edge": leading_edge}
+
+    def check_function(self, thing: str, parts: ViewParts) -> None:
+        """Events are transformed as they come, one or many at a time."""
+        sql, start_us = parts.transformation.sql, parts.times.feature_start_us
+        literals = constants(parts.function) if sql is None else literals_of(sql)
+        check_row_by_row(thing, parts.transformation, parts.source, parts.columns, literals, start_us)
+
+
+def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:
+    """Check the declaration of a batch view and resolve it; raises as `resolve_view`."""
+    return resolve_view(_Batch(written), written, function)
+
+
+def stream_view(written: StreamViewParameters, function: Callable[..., Any]) -> FeatureView:
+    """Check the declaration of a stream view and resolve it; raises as `resolve_view`."""
+    return resolve_view(_Stream(written), written, function)
+
+
+def _leading_edge(thing: str, given: object) -> AggregationLeadingEdge:
+    if given is None:
+        return AggregationLeadingEdge.WALL_CLOCK_TIME
+    if isinstance(given, str) and given in set(AggregationLeadingEdge):
+        return AggregationLeadingEdge(given)
+    mend = 'Use "wall_clock" or "latest_event", or an AggregationLeadingEdge.'
+    raise DeclarationError(complaint(thing, "aggregation_leading_edge must be known", given, mend))

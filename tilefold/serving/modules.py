@@ -1,0 +1,116 @@
+"""Modules and folders of declarations, imported.
+
+The rule: what is named must be there and must import; else the error says what was looked for and where, or the line that
+failed. A folder's files are read anew each time, as a package of their own that leaves nothing behind.
+"""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from tilefold.errors import DeclarationError, FileError, TilefoldError, complaint
+
+NAME_ANOTHER = (
+    "Run it in the project's folder, or name a folder of Python files or an importable module "
+    "(`definitions`, at the command line `--definitions`)."
+)
+
+
+def modules_of(given: str | Path) -> list[ModuleType]:
+    """The module of that name, or those of that folder's Python files.
+
+    Raises
+    ------
+    FileError
+        If there is neither.
+    DeclarationError
+        If a file cannot be imported.
+    """
+    folder = Path(given)
+    if str(given) and folder.is_dir():
+        return _folder_modules(folder)
+    try:
+        module = importlib.import_module(str(given))
+    except TilefoldError:
+        raise
+    except Exception as error:
+        if not isinstance(error, ModuleNotFoundError | ValueError) or not f"{given}.".startswith(f"{_missing(error)}."):
+            raise _failed(str(given), error) from error
+        raise _not_there(given) from error
+    if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
+        raise _not_there(given)  # a folder without `__init__.py` on the path: Python calls it a package, and runs nothing
+    return [module]
+
+
+def _not_there(given: str | Path) -> FileError:
+    where = f"there must be such a folder in {Path.cwd()}, or such a module"
+    return FileError(complaint("definitions", where, str(given), NAME_ANOTHER))
+
+
+def declares_nothing(given: str | Path | ModuleType) -> DeclarationError:
+    """The error of a module or folder that imports and declares nothing."""
+    is_folder = not isinstance(given, ModuleType) and Path(given).is_dir()
+    name = given.__name__ if isinstance(given, ModuleType) else str(Path(given).absolute()) if is_folder else str(given)
+    rule = "a folder must hold Python files that declare something" if is_folder else "a module must declare something"
+    return DeclarationError(complaint("definitions", rule, name, f"Declare a source and a view in it. {NAME_ANOTHER}"))
+
+
+def _missing(error: Exception) -> str:
+    """The module that could not be found; the empty name has no module."""
+    return error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+
+
+def _folder_modules(folder: Path) -> list[ModuleType]:
+    """Every file of a folder, as the modules of a package of its own, so that they may import each other."""
+    name = f"tilefold_definitions.{folder.resolve().name}"
+    for known in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[known]
+    package = ModuleType(name)
+    package.__path__ = [str(folder.absolute())]
+    sys.modules[name] = package
+    files = [path for path in sorted(folder.absolute().glob("*.py")) if path.name != "__init__.py"]
+    importlib.invalidate_caches()
+    with _importable(folder.resolve()):
+        return [_load(f"{name}.{path.stem}", path) for path in files]
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let files import their neighbours as `views` and `features.views` too, and leave no trace of it."""
+    places, known = [str(folder), str(folder.parent)], set(sys.modules)
+    sys.path.extend(places)
+    try:
+        yield
+    finally:
+        for place in places:
+            sys.path.reverse()
+            sys.path.remove(place)
+            sys.path.reverse()
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).parent == folder and not name.startswith("tilefold_definitions."):
+                del sys.modules[name]
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    """Import a file, or take it where another one has imported it."""
+    try:
+        return importlib.import_module(name)
+    except TilefoldError:
+        raise
+    except Exception as error:
+        raise _failed(str(path), error) from error
+
+
+def _failed(path: str, error: Exception) -> DeclarationError:
+    """What a file of declarations raised that is none of our errors, with the line of it that did."""
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == path]
+    line = error.lineno if isinstance(error, SyntaxError) else steps[-1].lineno if steps else None
+    where = f"{path}, line {line}" if line else path
+    return DeclarationError(
+        complaint("definitions", f"{where} must import", f"{type(error).__name__}: {error}", "Mend that line.")
+    )

@@ -1,0 +1,289 @@
+"""One view of a stream writer: folds what stands in the log into its stream parts.
+
+The rule: a part says for each shard how far the log is in it, so folding again what is in it already is left out, key by key.
+It is written by compare-and-set; who loses looks at what is there now and folds what that one lacks. So a repeat after a crash,
+two writers at once and a sleeper that wakes up all count an event once.
+
+    place of the view    |........e1..e2...e3....e4|  end of what was read
+    part of key a        |=================|            e3 is in it: only e4 is folded
+    part of key b        |==|                           all of its events are folded
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+from tilefold.engine.mark import Mark
+from tilefold.engine.stream_codec import StreamCodec
+from tilefold.engine.stream_fold import StreamFolder
+from tilefold.engine.stream_part import Row, StreamPart
+from tilefold.errors import ConflictError, complaint
+from tilefold.stores.stream_log import Entry, Kind, Place
+from tilefold.stores.stream_parts import StreamWrite, Taken
+
+Entries = Mapping[int, Sequence[Entry]]
+ATTEMPTS = 1_000
+CACHE_BYTES = 256 * 1024 * 1024
+
+
+class PartStore(Protocol):
+    """What a view needs of the online store; see `StreamParts`."""
+
+    def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The stream parts of these keys."""
+        ...
+
+    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
+        """Replace stream parts by compare-and-set; None where the view does not take this log."""
+        ...
+
+    def taken(self, view: str, version: str) -> Taken | None:
+        """Which log the view takes, and how far."""
+        ...
+
+    def advance(self, view: str, version: str, taken: Taken) -> None:
+        """Note how far the log is in all stream parts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTarget:
+    """A view as a writer sees it.
+
+    Attributes
+    ----------
+    key_of
+        The online key of an entity's text.
+    rows
+        The rows of some entries of the log, by entity.
+    mark
+        The view's committed mark, possibly an older one.
+    from_us
+        The earliest time that reads may have, where it is not the clock.
+    """
+
+    name: str
+    version: str
+    folder: StreamFolder
+    codec: StreamCodec
+    ttl_ms: int | None
+    key_of: Callable[[str], bytes]
+    rows: Callable[[Entries], Mapping[str, list[Row]]]
+    mark: Callable[[], Mark | None]
+    from_us: Callable[[], int | None] = field(default=lambda: None)
+
+
+class _Piece(NamedTuple):
+    """Events of one epoch that are in a part or not, all together; `low` is where they begin in each shard."""
+
+    epoch: int
+    low: Mapping[int, int]
+    entries: Entries
+
+
+class _Cached(NamedTuple):
+    part: StreamPart
+    size_bytes: int
+
+
+class ViewWriter:
+    """Folds the log into the stream parts of one view.
+
+    Attributes
+    ----------
+    places
+        How far the log is in all parts; None where the view does not take this log.
+    conflicts
+        How often another writer came first to a key.
+    """
+
+    def __init__(self, target: StreamTarget, store: PartStore, log: int, cache_bytes: int = CACHE_BYTES) -> None:
+        self.target, self._store, self._log = target, store, log
+        self.places: dict[int, Place] | None = None
+        self.conflicts = 0
+        self._cache: dict[bytes, _Cached] = {}
+        self._cached_bytes, self._cache_bytes = 0, cache_bytes
+
+    def look(self) -> None:
+        """Ask the store whether the view takes this log, and how far."""
+        taken = self._store.taken(self.target.name, self.target.version)
+        places = taken.places if taken is not None and taken.log == self._log else None
+        if places is None or self.places is None:
+            self.forget()
+        self.places = places
+
+    def forget(self) -> None:
+        """Trust nothing that was kept in memory."""
+        self._cache.clear()
+        self._cached_bytes = 0
+
+    def fold(self, read: Entries, now_us: int) -> None:
+        """Fold what was read, as far as it lies behind the view's places; then move these.
+
+        Raises
+        ------
+        StoreUnavailableError, StoreFullError
+            The online store failed: nothing is lost, and folding again leaves out what is in.
+        """
+        if self.places is None:
+            return
+        entries = {shard: _behind(some, self.places[shard]) for shard, some in read.items() if shard in self.places}
+        entries = {shard: some for shard, some in entries.items() if some}
+        if not entries:
+            return
+        try:
+            done = self._fold(entries, now_us)
+        except BaseException:
+            self.forget()  # parts in memory may be ahead of those in the store
+            raise
+        if done:
+            self._advance(entries)
+        else:  # the view was taken away, to be seeded anew
+            self.forget()
+            self.places = None
+
+    def _advance(self, entries: Entries) -> None:
+        assert self.places is not None
+        ahead = {shard: _place_after(self.places[shard], some) for shard, some in entries.items()}
+        self._store.advance(self.target.name, self.target.version, Taken(self._log, ahead))
+        self.places = {**self.places, **ahead}
+
+    def _fold(self, entries: Entries, now_us: int) -> bool:
+        """Whether the view still takes this log."""
+        assert self.places is not None
+        pieces = list(_by_epoch(entries, self.places))
+        rows = [self.target.rows(piece.entries) for piece in pieces]
+        waiting = {self.target.key_of(entity): entity for some in rows for entity in some}
+        for _ in range(ATTEMPTS):
+            if not waiting:
+                return True
+            parts = self._load(list(waiting))
+            cuts = _cuts(parts.values(), entries, self.places)
+            if cuts:  # some part holds some of these events
+                pieces = [cut for piece in _by_epoch(entries, self.places) for cut in _cut(piece, cuts)]
+                rows = [self.target.rows(piece.entries) for piece in pieces]
+            ends = {shard: some[-1].position for shard, some in entries.items()}
+            self._fold_rows(parts, waiting, pieces, rows, ends)
+            lost = self._write(parts, now_us)
+            if lost is None:
+                return False
+            waiting = {key: waiting[key] for key in lost}
+        mend = "Look which other processes write this view's stream; let one of them own each shard."
+        thing, rule = f"view '{self.target.name}'", "another writer came first to a key again and again"
+        raise ConflictError(complaint(thing, rule, f"{ATTEMPTS} attempts", mend))
+
+    def _load(self, keys: Sequence[bytes]) -> dict[bytes, StreamPart]:
+        parts = {key: self._cache[key].part for key in keys if key in self._cache}
+        missing = [key for key in keys if key not in parts]
+        for key, data in zip(missing, self._store.read(missing), strict=True):
+            parts[key] = self._decoded(data)
+        return parts
+
+    def _decoded(self, data: bytes | None) -> StreamPart:
+        if data is None:
+            return StreamPart(self._log)
+        part = self.target.codec.decode(data)
+        # What another log left behind is in the event log, or lost with that log; its positions mean nothing here.
+        return part if part.log == self._log else StreamPart(self._log, part.revision)
+
+    def _fold_rows(
+        self,
+        parts: Mapping[bytes, StreamPart],
+        waiting: Mapping[bytes, str],
+        pieces: Sequence[_Piece],
+        rows: Sequence[Mapping[str, list[Row]]],
+        ends: Mapping[int, int],
+    ) -> None:
+        add = self.target.folder.add
+        for key, part in parts.items():
+            entity, positions = waiting[key], part.positions
+            for piece, some in zip(pieces, rows, strict=True):
+                own = some.get(entity)
+                if own and all(positions.get(shard, 0) <= low for shard, low in piece.low.items()):
+                    add(part, piece.epoch, own)
+            for shard, end in ends.items():
+                positions[shard] = max(positions.get(shard, 0), end)
+
+    def _write(self, parts: Mapping[bytes, StreamPart], now_us: int) -> list[bytes] | None:
+        """The keys that another writer came first to; None where the view does not take this log."""
+        target, mark, from_us = self.target, self.target.mark(), self.target.from_us()
+        writes: list[StreamWrite] = []
+        for key, part in parts.items():
+            target.folder.tidy(part, mark, now_us, from_us)
+            before = part.revision or None
+            part.revision += 1
+            writes.append(StreamWrite(key, before, target.codec.encode(part)))
+        done = self._store.write(target.name, target.version, self._log, writes, target.ttl_ms)
+        if done is None:
+            return None
+        for write, written in zip(writes, done, strict=True):
+            if written:
+                self._keep(write.key, parts[write.key], len(write.blob))
+            else:
+                self._drop(write.key)
+        lost = [write.key for write, written in zip(writes, done, strict=True) if not written]
+        self.conflicts += len(lost)
+        return lost
+
+    def _keep(self, key: bytes, part: StreamPart, size_bytes: int) -> None:
+        """Put a part at the young end of what is kept, and let the oldest ones go."""
+        self._drop(key)
+        self._cache[key] = _Cached(part, size_bytes)
+        self._cached_bytes += size_bytes + len(key)
+        while self._cached_bytes > self._cache_bytes and len(self._cache) > 1:
+            self._drop(next(iter(self._cache)))
+
+    def _drop(self, key: bytes) -> None:
+        known = self._cache.pop(key, None)
+        if known is not None:
+            self._cached_bytes -= known.size_bytes + len(key)
+
+
+def _behind(entries: Sequence[Entry], place: Place) -> Sequence[Entry]:
+    """The entries behind a place; they are in order."""
+    if entries[0].position > place.position:
+        return entries
+    return [entry for entry in entries if entry.position > place.position]
+
+
+def _place_after(place: Place, entries: Sequence[Entry]) -> Place:
+    for entry in entries:
+        if entry.kind is Kind.BARRIER:
+            place = place.after(entry)
+    return Place(entries[-1].position, place.epoch)
+
+
+def _by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[_Piece]:
+    """The events parted by the epoch that is in force where they stand."""
+    low = {shard: places[shard].position for shard in entries}
+    epochs: dict[int, dict[int, list[Entry]]] = {}
+    for shard, some in entries.items():
+        place = places[shard]
+        for entry in some:
+            if entry.kind is Kind.EVENT:
+                epochs.setdefault(place.epoch, {}).setdefault(shard, []).append(entry)
+            elif entry.kind is Kind.BARRIER:
+                place = place.after(entry)
+    for epoch, events in sorted(epochs.items()):
+        yield _Piece(epoch, {shard: low[shard] for shard in events}, events)
+
+
+def _cuts(parts: Iterable[StreamPart], entries: Entries, places: Mapping[int, Place]) -> dict[int, set[int]]:
+    """By shard, where parts end that hold some of these events already."""
+    cuts: dict[int, set[int]] = {}
+    for part in parts:
+        for shard, position in part.positions.items():
+            if shard in entries and position > places[shard].position:
+                cuts.setdefault(shard, set()).add(position)
+    return cuts
+
+
+def _cut(piece: _Piece, cuts: Mapping[int, set[int]]) -> Iterator[_Piece]:
+    """A piece shard by shard, each cut at these positions."""
+    for shard, events in piece.entries.items():
+        edges = [piece.low[shard], *sorted(cuts.get(shard, ())), 2**63]
+        for low, high in pairwise(edges):
+            inside = [entry for entry in events if low < entry.position <= high]
+            if inside:
+                yield _Piece(piece.epoch, {shard: low}, {shard: inside})

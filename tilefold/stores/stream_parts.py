@@ -1,0 +1,175 @@
+"""The stream parts of entities in the online store, and how far each view includes the stream.
+
+The rule: a stream part is replaced by compare-and-set of its revision, so a writer that slept, or that was started by mistake
+beside another, loses and looks again. How far a view's parts include the log is written after them, never before.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from redis.exceptions import RedisError
+
+from tilefold.engine.stream_codec import REVISION
+from tilefold.stores.online_keys import OnlineKeys
+from tilefold.stores.online_link import OnlineLink
+from tilefold.stores.script_runner import PIPELINE_SCRIPTS, Call, batched, spans
+from tilefold.stores.stream_log import Place
+from tilefold.stores.stream_scripts import (
+    ADVANCE,
+    BEGIN_SEED,
+    CLAIM,
+    LATEST,
+    LOG_FIELD,
+    PLACE_PREFIX,
+    REGISTER,
+    RELEASE,
+    SEED,
+    WRITE_STREAM,
+)
+
+_PLACE = struct.Struct(">qq")
+_NUMBER = struct.Struct(">q")
+_READ = b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$1\r\ns\r\n"
+
+
+def log_number(incarnation: str) -> int:
+    """A log's incarnation as the number that stream parts carry."""
+    return _NUMBER.unpack(sha256(incarnation.encode()).digest()[:8])[0]  # type: ignore[no-any-return] # an int
+
+
+class StreamWrite(NamedTuple):
+    """A stream part to write: the key, the revision it was made from (None where there was none), the bytes."""
+
+    key: bytes
+    revision: int | None
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Which log a view takes, and how far it is in all of its stream parts."""
+
+    log: int
+    places: dict[int, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What a sync that has seeded stream parts commits: its token, the log, the places that the parts include."""
+
+    token: bytes
+    taken: Taken
+
+    def to_args(self) -> list[bytes]:
+        """As the script takes it."""
+        return [self.token, *_taken_args(self.taken)]
+
+
+class StreamParts:
+    """Reads and writes the stream parts of one workspace; raises the errors of the online store."""
+
+    def __init__(self, link: OnlineLink, keys: OnlineKeys) -> None:
+        self._link, self._keys, self._scripts = link, keys, link.scripts
+
+    def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The stream parts of these keys; None for those that have none."""
+        if not keys:
+            return []
+        try:
+            return self._link.trips.many(b"".join([_READ % (len(key), key) for key in keys]), len(keys))
+        except RedisError as error:
+            raise self._link.faults.translated(error) from error
+
+    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
+        """Replace stream parts, each if its revision is still the one given; None where the view does not take this log."""
+        state, ttl = self._keys.state(view, version), _ttl(ttl_ms)
+        calls = (
+            Call([state, *(write.key for write in writes[span])], [_NUMBER.pack(log), ttl, *_pairs(writes[span])])
+            for span in spans(len(write.blob) for write in writes)
+        )
+        answers: list[bytes] = []
+        for batch in batched(calls, PIPELINE_SCRIPTS):
+            answers += self._scripts.run_all(WRITE_STREAM, batch)  # type: ignore[arg-type] # this script answers bytes
+        if not all(answers):
+            return None
+        return [digit == ord("1") for digit in b"".join(answers)]
+
+    def taken(self, view: str, version: str) -> Taken | None:
+        """Which log the view takes, and how far; None where it takes none."""
+        found = self._link.command(b"HGETALL", self._keys.state(view, version))
+        fields = dict(zip(found[::2], found[1::2], strict=True))
+        if LOG_FIELD not in fields:
+            return None
+        places = {
+            int(field[len(PLACE_PREFIX) :]): Place(*_PLACE.unpack(value))
+            for field, value in fields.items()
+            if field.startswith(PLACE_PREFIX) and field[len(PLACE_PREFIX) :].isdigit()
+        }
+        return Taken(_NUMBER.unpack(fields[LOG_FIELD])[0], places)
+
+    def register(self, view: str, version: str, taken: Taken) -> bool:
+        """Let a view take a log that holds nothing before these places; False where it takes one already."""
+        call = Call([self._keys.state(view, version)], _taken_args(taken))
+        return self._scripts.run(REGISTER, call) == 1
+
+    def advance(self, view: str, version: str, taken: Taken) -> None:
+        """Note how far the log is in all stream parts; never back."""
+        self._scripts.run(ADVANCE, Call([self._keys.state(view, version)], _taken_args(taken)))
+
+    def begin_seed(self, view: str, version: str, token: bytes) -> None:
+        """Take the view from the writers, to write all of its stream parts anew."""
+        self._scripts.run(BEGIN_SEED, Call([self._keys.state(view, version)], [token]))
+
+    def seed(
+        self, view: str, version: str, token: bytes, keys: Sequence[bytes], blobs: Sequence[bytes], ttl_ms: int | None
+    ) -> bool:
+        """Write stream parts, whatever is there; False where another seeding has taken over."""
+        state = self._keys.state(view, version)
+        calls = (Call([state, *keys[span]], [token, _ttl(ttl_ms), *blobs[span]]) for span in spans(map(len, blobs)))
+        return all(all(self._scripts.run_all(SEED, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+
+    def owners(self, source: str, shards: Sequence[int]) -> dict[int, bytes]:
+        """The writer processes that own these shards; those that nobody owns are left out."""
+        found = self._link.command(b"MGET", *(self._keys.owner(source, shard) for shard in shards))
+        return {shard: owner for shard, owner in zip(shards, found, strict=True) if owner is not None}
+
+    def claim(self, source: str, writer: bytes, shards: int, lease_ms: int) -> list[int]:
+        """Say that a writer process lives, and take or keep its share of the shards; which it owns now.
+
+        Every living writer's share is the shards whose number, modulo how many live, is its place among their sorted names. A
+        share that still belongs to another is taken when that one lets go or its lease ends.
+        """
+        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
+        answer: Any = self._scripts.run(CLAIM, Call(keys, [writer, b"%d" % lease_ms]))
+        return [shard for shard in range(shards) if answer[shard : shard + 1] == b"1"]
+
+    def release(self, source: str, writer: bytes, shards: int) -> None:
+        """Let go of all that a writer process owns."""
+        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
+        self._scripts.run(RELEASE, Call(keys, [writer]))
+
+    def note_latest(self, source: str, latest_us: int) -> None:
+        """Note the time of an event of a source; the newest one stays."""
+        self._scripts.run(LATEST, Call([self._keys.latest(source)], [_NUMBER.pack(latest_us)]))
+
+    def latest(self, source: str) -> int | None:
+        """The time of the newest event of a source; None where none was noted."""
+        found = self._link.command(b"GET", self._keys.latest(source))
+        return None if found is None else _NUMBER.unpack(found)[0]
+
+
+def _ttl(ttl_ms: int | None) -> bytes:
+    return b"" if ttl_ms is None else b"%d" % ttl_ms
+
+
+def _pairs(writes: Iterable[StreamWrite]) -> list[bytes]:
+    return [each for w in writes for each in (b"" if w.revision is None else REVISION.pack(w.revision), w.blob)]
+
+
+def _taken_args(taken: Taken) -> list[bytes]:
+    places: Mapping[int, Place] = taken.places
+    pairs = [(PLACE_PREFIX + b"%d" % shard, _PLACE.pack(*place)) for shard, place in sorted(places.items())]
+    return [_NUMBER.pack(taken.log), *(each for pair in pairs for each in pair)]

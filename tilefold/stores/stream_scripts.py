@@ -1,0 +1,133 @@
+"""The Lua that writes stream parts, where a comparison and the write that depends on it are one step.
+
+The rule: a stream part is only replaced by one that was made from it (its revision is compared), and only while the view takes
+the stream of the very log that the writer reads. In a view's state hash stand
+
+    log      8 bytes: which stream log the view takes
+    w0 ...   16 bytes per shard: how far the log is in all stream parts, and the epoch in force behind it
+    seed     the token of a sync that is writing all stream parts anew
+"""
+
+from tilefold.engine.stream_codec import REVISION, REVISION_START
+from tilefold.stores.script_runner import Script
+
+LOG_FIELD = b"log"
+PLACE_PREFIX = b"w"
+SEED_FIELD = b"seed"
+
+_REVISION_FIRST, _REVISION_LAST = REVISION_START + 1, REVISION_START + REVISION.size  # Lua counts from 1, both ends in
+
+_EXPIRE = """
+local function expire(key, ttl)
+  if ttl ~= '' and redis.call('PEXPIRE', key, ttl, 'NX') == 0 then redis.call('PEXPIRE', key, ttl, 'GT') end
+end
+"""
+
+# KEYS state, entities...; ARGV log, ttl in ms ('' for none), then of each entity the revision it must have ('' for no stream
+# part) and the new part. Answers a digit per entity, 1 where it was written; nothing where the view does not take this log.
+# A key that had no field gets its time to live; one that has a batch part without one keeps living.
+WRITE_STREAM = Script(f"""{_EXPIRE}
+local call = redis.call
+if call('HGET', KEYS[1], 'log') ~= ARGV[1] then return '' end
+local done = {{}}
+for i = 2, #KEYS do
+  local key, expected = KEYS[i], ARGV[2 * i - 1]
+  local old = call('HGET', key, 's')
+  local revision = ''
+  if old then revision = string.sub(old, {_REVISION_FIRST}, {_REVISION_LAST}) end
+  if revision == expected then
+    local fresh = not old and call('EXISTS', key) == 0
+    call('HSET', key, 's', ARGV[2 * i])
+    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[2]) end
+    done[#done + 1] = '1'
+  else
+    done[#done + 1] = '0'
+  end
+end
+return table.concat(done)
+""")
+
+# KEYS state; ARGV log, then field and value of each place. Places of one log only grow.
+ADVANCE = Script("""
+local state = KEYS[1]
+if redis.call('HGET', state, 'log') ~= ARGV[1] then return 0 end
+for i = 2, #ARGV, 2 do
+  local old = redis.call('HGET', state, ARGV[i])
+  local position = struct.unpack('>i8', ARGV[i + 1])
+  if not old or struct.unpack('>i8', old) < position then redis.call('HSET', state, ARGV[i], ARGV[i + 1]) end
+end
+return 1
+""")
+
+# KEYS state; ARGV log, then field and value of each place. A view that takes a log already, or is being seeded, stays as it is.
+REGISTER = Script("""
+local state = KEYS[1]
+if redis.call('HEXISTS', state, 'log') == 1 or redis.call('HEXISTS', state, 'seed') == 1 then return 0 end
+redis.call('HSET', state, 'log', unpack(ARGV))
+return 1
+""")
+
+# KEYS state; ARGV token. From here on writers leave the view alone, and an earlier seeding stops.
+BEGIN_SEED = Script("""
+local state = KEYS[1]
+redis.call('HDEL', state, 'log')
+for _, field in ipairs(redis.call('HKEYS', state)) do
+  if string.find(field, '^w%d') then redis.call('HDEL', state, field) end
+end
+redis.call('HSET', state, 'seed', ARGV[1])
+return 1
+""")
+
+# KEYS state, entities...; ARGV token, ttl in ms ('' for none), parts...
+SEED = Script(f"""{_EXPIRE}
+local call = redis.call
+if call('HGET', KEYS[1], 'seed') ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do
+  local fresh = call('EXISTS', KEYS[i]) == 0
+  call('HSET', KEYS[i], 's', ARGV[i + 1])
+  if fresh or call('PTTL', KEYS[i]) >= 0 then expire(KEYS[i], ARGV[2]) end
+end
+return 1
+""")
+
+# KEYS latest; ARGV microseconds as 8 bytes. Only grows.
+LATEST = Script("""
+local old = redis.call('GET', KEYS[1])
+if not old or struct.unpack('>i8', old) < struct.unpack('>i8', ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
+return 1
+""")
+
+# KEYS writers, owners...; ARGV writer, lease in ms. Answers a digit per shard, 1 where the writer owns it now. Time is the
+# server's, which all writers share.
+CLAIM = Script("""
+local time, mine, lease = redis.call('TIME'), ARGV[1], tonumber(ARGV[2])
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now, mine)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - lease)
+redis.call('PEXPIRE', KEYS[1], lease * 10)
+local writers = redis.call('ZRANGE', KEYS[1], 0, -1)
+table.sort(writers)
+local place = 0
+for i, writer in ipairs(writers) do if writer == mine then place = i - 1 end end
+local owned = {}
+for i = 2, #KEYS do
+  local owner, wanted = redis.call('GET', KEYS[i]), (i - 2) % #writers == place
+  if owner == mine and not wanted then redis.call('DEL', KEYS[i]) end
+  if wanted and (not owner or owner == mine) then
+    redis.call('SET', KEYS[i], mine, 'PX', lease)
+    owned[#owned + 1] = '1'
+  else
+    owned[#owned + 1] = '0'
+  end
+end
+return table.concat(owned)
+""")
+
+# KEYS writers, owners...; ARGV writer.
+RELEASE = Script("""
+redis.call('ZREM', KEYS[1], ARGV[1])
+for i = 2, #KEYS do
+  if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
+end
+return 1
+""")
