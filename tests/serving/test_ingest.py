@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tests.pipelines import declare
 from tests.stores.logs import everything
 from tests.streams import NOW, SCHEMA, accepted_ids, logged, opened, record, source, view_of
 from tilefold import PushConfig, Workspace
@@ -16,6 +17,7 @@ from tilefold.errors import InputError, UnknownNameError
 from tilefold.stores.event_ids import row_ids
 from tilefold.stores.stream_log import Kind
 from tilefold.stores.stream_payload import decode_frame, decode_refused
+from tilefold.stores.stream_shards import shards_of
 
 COLUMNS = pl.Schema({field.name: field.dtype for field in SCHEMA})
 PUSHED = source(stream_config=PushConfig(shard_by="user", record_bytes_max=500))
@@ -134,11 +136,11 @@ FRAME_REFUSALS: dict[str, tuple[pl.DataFrame, list[int], str]] = {
     "loss": (
         _frame(amount=pl.col("units") * 2**53 + 1),
         [0, 2],
-        "column 'amount' must fit into Float64 without loss; got 9007199254740993",
+        "column 'amount' must fit into Float64 without loss; got ",
     ),
     "naive": (_frame(at=pl.col("at").dt.replace_time_zone(None)), [0, 1, 2], "column 'at' timestamps must carry a time zone"),
     "null key": (_frame(user=pl.when(pl.col("units") == 3).then("user")), [0, 1], "column 'user' is a join key"),
-    "future": (_frame(at=pl.col("at") + pl.duration(days=pl.col("units"))), [1, 2], "column 'at' "),
+    "future": (_frame(at=pl.col("at") + pl.duration(hours=pl.col("units") * 5)), [1, 2], "column 'at' "),
     "unknown column": (_frame(typo=pl.lit(None)), [0, 1, 2], "column 'typo' is not declared"),
     "no keys": (_frame().drop("user"), [0, 1, 2], "column 'user' is a join key"),
 }
@@ -195,7 +197,7 @@ def test_a_record_that_json_cannot_hold(ws: Workspace) -> None:
     endless["more"] = endless
     ws.ingest("pushed", [endless, {("a", 1): 2}])
     texts = [decode_refused(entry.payload)[1] for some in everything(ws.stream_log("pushed")).values() for entry in some]
-    assert sorted(text[:7] for text in texts) == ["{('a', ", "{'user'"]
+    assert {text[:7] for text in texts} == {"{('a', ", "{'user'"}
 
 
 def test_events_of_one_value_stand_in_one_shard(ws: Workspace) -> None:
@@ -209,14 +211,12 @@ def test_events_of_one_value_stand_in_one_shard(ws: Workspace) -> None:
 
 def test_shards_never_change() -> None:
     """The shard of a value and of an id, for ever: of text, of numbers, and of a null by its event's id."""
-    from tilefold.stores.stream_shards import shards_of  # noqa: PLC0415
-
     rows = pl.DataFrame({"user": ["a", "b", None], "n": [1, 2, 3], "at": [NOW] * 3, "event_id": ["x", "y", "z"]})
     assert {by: shards_of(rows, by, 1000) for by in ("user", "n", "at", None)} == {
-        "user": [],
-        "n": [],
-        "at": [],
-        None: [],
+        "user": [719, 615, 672],
+        "n": [464, 820, 336],
+        "at": [393, 393, 393],
+        None: [425, 149, 672],
     }
 
 
@@ -240,8 +240,6 @@ def test_appended_ids_are_dropped_when_pushed(ws: Workspace) -> None:
 
 def test_a_batch_source_takes_no_pushed_events(tmp_path: Path, online_url: str, stream_url: str) -> None:
     """Only a StreamSource has a stream, and an unknown name is told."""
-    from tests.pipelines import declare  # noqa: PLC0415
-
     with opened(tmp_path, online_url, stream_url, declare()) as ws:
         for call in (lambda: ws.ingest("events", []), lambda: ws.drain("events")):
             with pytest.raises(InputError, match="only a StreamSource takes pushed events"):
