@@ -100,7 +100,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "half a letter": ({"user": "\ud800"}, "column 'user' must be of type String"),
     "too far ahead": (
         {"at": NOW + timedelta(minutes=5, microseconds=1)},
-        "column 'at' must not be after 2024-01-10T12:05:00+00:00, the clock and max_future_skew; got 2024-01-10 12:05:00.000001",
+        "column 'at' must not be after 2024-01-10T12:05:00+00:00, the clock and max_future_skew; got 2024-01-10 12:05:00",
     ),
     "too large": ({"user": "x" * 500}, "the record must have at most 500 bytes, as set by record_bytes_max; got 5"),
     "huge": ({"user": ["x"] * 10**6}, "column 'user' must be of type String; got ['x', 'x',"),

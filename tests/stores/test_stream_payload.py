@@ -142,7 +142,9 @@ def test_other_columns_are_refused(names: list[str]) -> None:
     frame = pl.DataFrame({"user": ["a"], "at": [NOON], "amount": [1.5]}, schema=SCHEMA)
     payloads = encode_rows(frame, SCHEMA)
     types = {**SCHEMA, "price": pl.Float64(), "new": pl.String()}
-    with pytest.raises(FormatError, match="must be of the declared columns .*drain the source first, with its old declaration"):
+    with pytest.raises(
+        FormatError, match=r"must be of the declared columns .*drain the source first, with its old declaration"
+    ):
         decode_frame(entries(payloads), pl.Schema({name: types[name] for name in names}))
     with pytest.raises(FormatError):
         decode_row(payloads[0], names)
