@@ -34,8 +34,10 @@ class PartStore(Protocol):
         """The stream parts of these keys."""
         ...
 
-    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log."""
+    def write(
+        self, view: str, version: str, taken: Taken, writes: Sequence[StreamWrite], ttl_ms: int | None
+    ) -> list[bool] | None:
+        """Replace stream parts by compare-and-set; None where the view does not take this log, or was seeded anew."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:
@@ -101,6 +103,7 @@ class ViewWriter:
     def __init__(self, target: StreamTarget, store: PartStore, log: int, cache_bytes: int = CACHE_BYTES) -> None:
         self.target, self._store, self._log = target, store, log
         self.places: dict[int, Place] | None = None
+        self._seeding = b""
         self.conflicts = 0
         self._cache: dict[bytes, _Cached] = {}
         self._cached_bytes, self._cache_bytes = 0, cache_bytes
@@ -108,10 +111,13 @@ class ViewWriter:
     def look(self) -> None:
         """Ask the store whether the view takes this log, and how far."""
         taken = self._store.taken(self.target.name, self.target.version)
-        places = taken.places if taken is not None and taken.log == self._log else None
-        if places is None or self.places is None:
+        if taken is None or taken.log != self._log:
             self.forget()
-        self.places = places
+            self.places = None
+            return
+        if self.places is None or taken.seeding != self._seeding:
+            self.forget()
+        self.places, self._seeding = taken.places, taken.seeding
 
     def forget(self) -> None:
         """Trust nothing that was kept in memory."""
@@ -139,14 +145,14 @@ class ViewWriter:
             raise
         if done:
             self._advance(entries)
-        else:  # the view was taken away, to be seeded anew
+        else:  # the view was taken away, to be seeded anew, or was so already: what was read is read again from where it is now
             self.forget()
-            self.places = None
+            self.look()
 
     def _advance(self, entries: Entries) -> None:
         assert self.places is not None
         ahead = {shard: _place_after(self.places[shard], some) for shard, some in entries.items()}
-        self._store.advance(self.target.name, self.target.version, Taken(self._log, ahead))
+        self._store.advance(self.target.name, self.target.version, Taken(self._log, ahead, self._seeding))
         self.places = {**self.places, **ahead}
 
     def _fold(self, entries: Entries, now_us: int) -> bool:
@@ -214,7 +220,8 @@ class ViewWriter:
             before = part.revision or None
             part.revision += 1
             writes.append(StreamWrite(key, before, target.codec.encode(part)))
-        done = self._store.write(target.name, target.version, self._log, writes, target.ttl_ms)
+        taken = Taken(self._log, {}, self._seeding)
+        done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms)
         if done is None:
             return None
         for write, written in zip(writes, done, strict=True):

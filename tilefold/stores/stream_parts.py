@@ -27,6 +27,7 @@ from tilefold.stores.stream_scripts import (
     REGISTER,
     RELEASE,
     SEED,
+    SEEDED_FIELD,
     WRITE_STREAM,
 )
 
@@ -50,10 +51,11 @@ class StreamWrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Which log a view takes, and how far it is in all of its stream parts."""
+    """Which log a view takes, how far it is in all of its stream parts, and which seeding wrote these (empty for none)."""
 
     log: int
     places: dict[int, Place]
+    seeding: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,17 @@ class StreamParts:
         except RedisError as error:
             raise self._link.faults.translated(error) from error
 
-    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
-        """Replace stream parts, each if its revision is still the one given; None where the view does not take this log."""
-        state, ttl = self._keys.state(view, version), _ttl(ttl_ms)
+    def write(
+        self, view: str, version: str, taken: Taken, writes: Sequence[StreamWrite], ttl_ms: int | None
+    ) -> list[bool] | None:
+        """Replace stream parts, each if its revision is still the one given.
+
+        Answers None where the view does not take this log, or was seeded anew since `taken` was asked for.
+        """
+        state = self._keys.state(view, version)
+        facts = [_NUMBER.pack(taken.log), taken.seeding, _ttl(ttl_ms)]
         calls = (
-            Call([state, *(write.key for write in writes[span])], [_NUMBER.pack(log), ttl, *_pairs(writes[span])])
+            Call([state, *(write.key for write in writes[span])], [*facts, *_pairs(writes[span])])
             for span in spans(len(write.blob) for write in writes)
         )
         answers: list[bytes] = []
@@ -108,7 +116,7 @@ class StreamParts:
             for field, value in fields.items()
             if field.startswith(PLACE_PREFIX) and field[len(PLACE_PREFIX) :].isdigit()
         }
-        return Taken(_NUMBER.unpack(fields[LOG_FIELD])[0], places)
+        return Taken(_NUMBER.unpack(fields[LOG_FIELD])[0], places, fields.get(SEEDED_FIELD, b""))
 
     def register(self, view: str, version: str, taken: Taken) -> bool:
         """Let a view take a log that holds nothing before these places; False where it takes one already."""
@@ -116,8 +124,9 @@ class StreamParts:
         return self._scripts.run(REGISTER, call) == 1
 
     def advance(self, view: str, version: str, taken: Taken) -> None:
-        """Note how far the log is in all stream parts; never back."""
-        self._scripts.run(ADVANCE, Call([self._keys.state(view, version)], _taken_args(taken)))
+        """Note how far the log is in all stream parts; never back, and not where they were seeded anew."""
+        log, *places = _taken_args(taken)
+        self._scripts.run(ADVANCE, Call([self._keys.state(view, version)], [log, taken.seeding, *places]))
 
     def begin_seed(self, view: str, version: str, token: bytes) -> None:
         """Take the view from the writers, to write all of its stream parts anew."""

@@ -1,11 +1,12 @@
 """The Lua that writes stream parts, where a comparison and the write that depends on it are one step.
 
 The rule: a stream part is only replaced by one that was made from it (its revision is compared), and only while the view takes
-the stream of the very log that the writer reads. In a view's state hash stand
+the stream of the very log that the writer reads, from the places that the writer knows. In a view's state hash stand
 
     log      8 bytes: which stream log the view takes
     w0 ...   16 bytes per shard: how far the log is in all stream parts, and the epoch in force behind it
     seed     the token of a sync that is writing all stream parts anew
+    seeded   the token of the one that wrote them last: places of before it, which may lie further, mean nothing any more
 """
 
 from tilefold.engine.stream_codec import REVISION, REVISION_START
@@ -14,6 +15,7 @@ from tilefold.stores.script_runner import Script
 LOG_FIELD = b"log"
 PLACE_PREFIX = b"w"
 SEED_FIELD = b"seed"
+SEEDED_FIELD = b"seeded"
 
 _REVISION_FIRST, _REVISION_LAST = REVISION_START + 1, REVISION_START + REVISION.size  # Lua counts from 1, both ends in
 
@@ -23,22 +25,30 @@ local function expire(key, ttl)
 end
 """
 
-# KEYS state, entities...; ARGV log, ttl in ms ('' for none), then of each entity the revision it must have ('' for no stream
-# part) and the new part. Answers a digit per entity, 1 where it was written; nothing where the view does not take this log.
+_TAKES = """
+local function takes(state, log, seeding)
+  local held = redis.call('HMGET', state, 'log', 'seeded')
+  return held[1] == log and (held[2] or '') == seeding
+end
+"""
+
+# KEYS state, entities...; ARGV log, the seeding whose places the writer knows ('' for none), ttl in ms ('' for none), then of
+# each entity the revision it must have ('' for no stream part) and the new part. Answers a digit per entity, 1 where it was
+# written; nothing where the view does not take this log, or was seeded anew since.
 # A key that had no field gets its time to live; one that has a batch part without one keeps living.
-WRITE_STREAM = Script(f"""{_EXPIRE}
+WRITE_STREAM = Script(f"""{_EXPIRE}{_TAKES}
 local call = redis.call
-if call('HGET', KEYS[1], 'log') ~= ARGV[1] then return '' end
+if not takes(KEYS[1], ARGV[1], ARGV[2]) then return '' end
 local done = {{}}
 for i = 2, #KEYS do
-  local key, expected = KEYS[i], ARGV[2 * i - 1]
+  local key, expected = KEYS[i], ARGV[2 * i]
   local old = call('HGET', key, 's')
   local revision = ''
   if old then revision = string.sub(old, {_REVISION_FIRST}, {_REVISION_LAST}) end
   if revision == expected then
     local fresh = not old and call('EXISTS', key) == 0
-    call('HSET', key, 's', ARGV[2 * i])
-    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[2]) end
+    call('HSET', key, 's', ARGV[2 * i + 1])
+    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[3]) end
     done[#done + 1] = '1'
   else
     done[#done + 1] = '0'
@@ -47,11 +57,11 @@ end
 return table.concat(done)
 """)
 
-# KEYS state; ARGV log, then field and value of each place. Places of one log only grow.
-ADVANCE = Script("""
+# KEYS state; ARGV log, seeding ('' for none), then field and value of each place. Places of one log and seeding only grow.
+ADVANCE = Script(f"""{_TAKES}
 local state = KEYS[1]
-if redis.call('HGET', state, 'log') ~= ARGV[1] then return 0 end
-for i = 2, #ARGV, 2 do
+if not takes(state, ARGV[1], ARGV[2]) then return 0 end
+for i = 3, #ARGV, 2 do
   local old = redis.call('HGET', state, ARGV[i])
   local position = struct.unpack('>i8', ARGV[i + 1])
   if not old or struct.unpack('>i8', old) < position then redis.call('HSET', state, ARGV[i], ARGV[i + 1]) end
@@ -70,7 +80,7 @@ return 1
 # KEYS state; ARGV token. From here on writers leave the view alone, and an earlier seeding stops.
 BEGIN_SEED = Script("""
 local state = KEYS[1]
-redis.call('HDEL', state, 'log')
+redis.call('HDEL', state, 'log', 'seeded')
 for _, field in ipairs(redis.call('HKEYS', state)) do
   if string.find(field, '^w%d') then redis.call('HDEL', state, field) end
 end
