@@ -6,10 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.writers import push
+from tilefold import Workspace
 from tilefold.cli import checks
 from tilefold.cli.checks import FREE_FAIL_BYTES, Level
 from tilefold.cli.faults import FAULT
 from tilefold.cli.session import Session
+from tilefold.serving.writer_seat import WriterSeat
 
 
 def test_a_sound_workspace_needs_nothing(tilefold: Run) -> None:
@@ -103,3 +106,25 @@ def test_a_store_that_cannot_be_used_is_not_bound(tilefold: Run) -> None:
     tilefold("views")
     assert tilefold("doctor", "--bind-online", "redis://127.0.0.1:1/0")[0] == FAULT
     assert tilefold("views")[0] == 0
+
+
+def test_streams_are_told(tilefold: Run, streams: Path, root: Path) -> None:
+    """Who writes a stream and what waits; events that wait without a writer are a warning with the command that mends it."""
+    given = ("--definitions", str(streams))
+    assert "stream clicks: nothing was pushed yet" in tilefold("doctor", *given)[1]
+    with Workspace(root, str(streams)) as ws:
+        seat = WriterSeat(ws.stream_desk("clicks"), "one", lambda: None)
+        seat.claim(600.0, 0.0, "")
+        push(ws, "a", "b", visible=False)
+        assert "(2 events waiting)" in tilefold("views", *given)[1]
+        out = tilefold("doctor", *given)[1]
+        assert "ok    stream clicks: one writes 4 of 4 shards, 2 events wait for it, 0 refused events so far" in out
+        assert "ok    view clicking: served from its stream alone, not compacted yet" in out
+        seat.claim(600.0, 99.0, "the store is away")
+        assert "A writer waits: the store is away" in tilefold("doctor", *given)[1]
+        seat.claim(600.0, 99.0, "")
+        assert "It has been behind for 99 s" in tilefold("doctor", *given)[1]
+        seat.release()
+        out = tilefold("doctor", *given)[1]
+        assert "warn  stream clicks: no writer process, 2 events wait for it" in out
+        assert "-> Start a writer: tilefold write-stream" in out
