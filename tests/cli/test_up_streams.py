@@ -1,4 +1,4 @@
-"""`tilefold up` over a stream: its writer, the order of its end, and that a machine that stopped comes back with every event."""
+"""`tilefold up` over a stream: its writer, the order of its end, and that a stopped machine comes back with every event."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def test_its_writer_folds_and_ends_with_it(start: Start, root: Path, streams: Pa
 
 @pytest.mark.timeout(300)
 def test_after_a_kill_of_everything_each_event_is_there_once(start: Start, root: Path, streams: Path) -> None:
-    """Killed with all its processes right after pushes and started again, reads and the event log hold all acknowledged events."""
+    """Killed with all its processes right after pushes and started again, it has lost none of what was acknowledged."""
     up = start()
     with opened(up, root, streams) as ws:
         wait_until_it_writes(up, ws)
