@@ -134,11 +134,11 @@ def layout_of(view: Any) -> Layout:
 
 
 def _moved_back(features: Sequence[Feature]) -> set[tuple[str, str]]:
-    """The (column, partial) pairs of which some window ends before its edge."""
+    """The (column, partial) pairs of which some window ends before the part does: moved back, or on a grid of its own."""
     return {
         (feature.input_column or "", partial.name)
         for feature in features
-        if any(window.offset_us for window in feature.windows)
+        if any(window.offset_us or window.ends_on_grid for window in feature.windows)
         for partial in feature.function.partials
     }
 

@@ -5,7 +5,7 @@ barrier, builds the days that changed, compacts and syncs. Each step can be kill
 """
 
 from tilefold.engine.time import to_datetime
-from tilefold.serving.compaction import events_fingerprint, run_compaction
+from tilefold.serving.compaction import is_current, run_compaction
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
@@ -34,5 +34,4 @@ def _is_current(context: ViewContext, online: OnlineStore, as_of_us: int) -> boo
         return False
     if (as_of_us, mark.epoch) not in context.compacted.partitions():
         return False
-    built_from = context.compacted.metadata(as_of_us, mark.epoch)["built_from"]
-    return bool(built_from == events_fingerprint(context, context.log.snapshot(), as_of_us))
+    return is_current(context, context.log.snapshot(), as_of_us, mark.epoch)
