@@ -61,7 +61,7 @@ def _in_batch_window(window: Window, time_us: int, edge_us: int) -> bool:
 
 
 def _in_stream_window(window: Window, time_us: int, t_us: int) -> bool:
-    """Whether a time is in the window read at `t`, which is moved back by the window's offset; each line is a kind of window."""
+    """Whether a time is in the window read at `t`, which the offset has moved back; each line is a kind of window."""
     size_us, hop_us = window.size_us, window.hop_us
     if size_us is None:
         return time_us <= t_us and (window.lifetime_start_us is None or time_us >= window.lifetime_start_us)
