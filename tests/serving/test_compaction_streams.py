@@ -8,28 +8,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.pipelines import DAY, EVENTS, HOUR, LABEL, START, UNITS, USER, day, frame, opened, passed_on
-from tilefold import Aggregate, LifetimeWindow, StreamSource, TimeWindow, TimeWindowSeries, Workspace, stream_feature_view
-from tilefold.aggregation_functions import last_distinct
-from tilefold.declaration import FeatureView
+from tests.pipelines import DAY, HOUR, START, day, frame, opened
+from tests.serving.clicks import declared
+from tilefold import LifetimeWindow, TimeWindow, TimeWindowSeries, Workspace
 from tilefold.engine.compact import CELLS, PART, TILES
 from tilefold.engine.plan import ReadSpan
 from tilefold.engine.time import to_us
 from tilefold.serving import compaction
 from tilefold.serving.compaction import built_reads, days_in_reach, is_current, reads_of
 
-CLICKS = StreamSource("events", schema=EVENTS.schema or (), timestamp_field="at")
 USERS = "abcdefgh"
 NESTED = [DAY, TimeWindow(3 * DAY), timedelta(hours=2)]
 MOVED = [TimeWindow(DAY, offset=-HOUR), TimeWindowSeries(series_start=-2 * DAY, step_size=DAY)]
-
-
-def declared(windows: list[Any], **parameters: Any) -> FeatureView:
-    """A stream view of functions whose states hold no floats, so that parts are the same to the byte."""
-    wanted: list[Any] = [(None, "count"), (UNITS, "sum"), (LABEL, "last"), (LABEL, last_distinct(2))]
-    features = [Aggregate(input_column=c, function=f, time_window=w) for w in windows for c, f in wanted]
-    given: dict[str, Any] = {"source": CLICKS, "entities": [USER], "features": features, "feature_start_time": START}
-    return stream_feature_view(**given, name="spend", **parameters)(passed_on)
 
 
 def parts(ws: Workspace, at: datetime) -> pl.DataFrame:

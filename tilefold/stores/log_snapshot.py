@@ -6,7 +6,7 @@ unique when they are written, so only days that hold streamed rows pay for findi
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property
 
 import polars as pl
@@ -82,9 +82,11 @@ class LogSnapshot:
         return not self.pinned.files.is_empty()
 
     def newest_us(self, timestamp_field: str) -> int | None:
-        """The time of the newest event in microseconds, told by the files' ranges; None where there is no event."""
-        newest: datetime | None = self.pinned.files[f"{timestamp_field}_max"].max()  # type: ignore[assignment] # a time column
-        return None if newest is None else int(pl.Series([newest]).dt.timestamp("us")[0])
+        """The time of the newest event that counts, in microseconds; None where there is no event."""
+        if not (days := self._days):
+            return None
+        times = self.scan_unique(max(days), [timestamp_field]).select(pl.col(timestamp_field).max().dt.timestamp("us"))
+        return int(self.pinned.collect(times).item())
 
     def scan(self, dates: Iterable[date] | None = None, columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """All rows of `dates` (all dates where None), repeats included; all columns or only `columns`."""
