@@ -11,7 +11,7 @@ Rows of a settled group count in grains of the view and hold totals; those of a 
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -28,10 +28,12 @@ STREAM_FLAG = 2
 REVISION = struct.Struct(">q")
 REVISION_START = HEADER.size
 _HEAD = struct.Struct(">BBHIqqq")
+_NUMBERS = struct.Struct(">qqq")
 _PLACE = struct.Struct("<Hq")
 _GROUP = struct.Struct("<qBqI")
 _COUNT = struct.Struct("<H")
 _NOBODY = Mark(0, 0)
+_COUNTS = ("events", "count")  # partials that hold 0 or 1 of a single event
 _INT_BOUNDS = ((1, 0, 2**8 - 1), (2, -(2**15), 2**15 - 1), (4, -(2**31), 2**31 - 1))
 
 
@@ -59,14 +61,25 @@ class StreamCodec:
         self._view, self._grain_us = layout.view_name, layout.grain_us
         self._shapes = shapes(layout)
         self._settled, self._loose = Codec(layout), Codec(layout, plain=True)
+        self._known_places: tuple[Mapping[int, int], bytes] = ({}, b"\0")
+        self._packers: dict[int, struct.Struct] = {}
+        self._letters, self._code = _single_event_codes(layout, self._shapes)
 
     def encode(self, part: StreamPart) -> bytes:
         """The bytes of a part."""
-        body = [bytes([len(part.positions)]), *(_PLACE.pack(*place) for place in sorted(part.positions.items()))]
         groups = list(self._groups(part))
-        tail = b"".join([*body, _COUNT.pack(len(groups)), *groups])
-        rest = struct.pack(">qqq", part.revision, part.log, part.pruned_us) + tail
+        numbers = _NUMBERS.pack(part.revision, part.log, part.pruned_us)
+        rest = b"".join([numbers, self._places(part.positions), _COUNT.pack(len(groups)), *groups])
         return HEADER.pack(FORMAT_VERSION, STREAM_FLAG, 0, crc32(rest)) + rest
+
+    def _places(self, positions: Mapping[int, int]) -> bytes:
+        """The bytes of positions; kept, since the parts that a writer writes at once share them."""
+        known, places = self._known_places
+        if known is not positions:
+            packed = [_PLACE.pack(*place) for place in sorted(positions.items())]
+            places = b"".join([bytes([len(packed)]), *packed])
+            self._known_places = (positions, places)
+        return places
 
     def view(self, data: bytes) -> StreamView:
         """What a read needs of a part.
@@ -87,9 +100,8 @@ class StreamCodec:
         revision, log, pruned_us = self._check(data)
         part = StreamPart(log, revision, pruned_us=pruned_us)
         try:
-            for number in range(data[_HEAD.size]):
-                shard, position = _PLACE.unpack_from(data, _HEAD.size + 1 + number * _PLACE.size)
-                part.positions[shard] = position
+            places = range(_HEAD.size + 1, self._after_places(data), _PLACE.size)
+            part.positions = dict(_PLACE.unpack_from(data, place) for place in places)
             for each in self._group_views(data, self._after_places(data)):
                 group = part.groups.setdefault(each.epoch, Group())
                 if each.settled:
@@ -136,8 +148,30 @@ class StreamCodec:
                 yield settled.encoded
             if group.loose:
                 first, last, components = zip(*group.loose, strict=True)
-                rows = self._rows(first, last, list(zip(*components, strict=True)))
+                rows = self._few(first, last, components) or self._rows(first, last, list(zip(*components, strict=True)))
                 yield _GROUP.pack(epoch, 0, last[-1], len(rows)) + rows
+
+    def _few(self, first: Sequence[int], last: Sequence[int], components: Sequence[tuple[Any, ...]]) -> bytes | None:
+        """Single events laid out in one call, as nearly all are: numbers without nulls, counts of one byte; else None.
+
+        These are most of a writer's work. The bytes may be more than `_rows` makes, and are read by the same rules.
+        """
+        if self._code is None or first != last:
+            return None
+        base = first[0]
+        numbers = chain([each - base for each in first], *zip(*components, strict=True))
+        try:
+            return self._packer(len(first)).pack(len(first), self._code, base, *numbers)
+        except struct.error:  # a null, or a count that is larger
+            return None
+
+    def _packer(self, rows: int) -> struct.Struct:
+        """What packs so many rows."""
+        packer = self._packers.get(rows)
+        if packer is None:
+            columns = "".join(f"{rows}{letter}" for letter in self._letters)
+            packer = self._packers[rows] = struct.Struct(f"<I{len(self._code or b'')}sq{columns}")
+        return packer
 
     def _rows(self, first: Sequence[int], last: Sequence[int], columns: Sequence[Sequence[Any]]) -> bytes:
         """Rows laid out like a batch part (see `codec`)."""
@@ -156,6 +190,24 @@ class StreamCodec:
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:
         mend = "Materialize the view again with `--full`: every key is then written anew."
         return CorruptBlobError(complaint(f"view '{self._view}', stream part of a key", rule, value, mend))
+
+
+def _single_event_codes(layout: Layout, shapes: Sequence[ComponentShape]) -> tuple[str, bytes | None]:
+    """The letters of `struct` and the codes of single events' columns; None where some are not numbers."""
+    if any(shape.variable for shape in shapes):
+        return "", None
+    counts = {slot.start for slot in layout.slots if slot.partial.name in _COUNTS}
+    letters, codes = ["q"], [8, 0]
+    for number, shape in enumerate(shapes):
+        if number in counts:
+            letters.append(INT_FORMATS[1])
+            codes.append(1)
+        else:
+            width = 4 if _is_single(shape) else 8
+            letters.append(FLOAT_FORMATS[width] if shape.is_float else INT_FORMATS[8])
+            codes.append(width)
+    masks = sum(shape.mask is not None for shape in shapes)
+    return "".join(letters), bytes([*codes, *[0] * masks])
 
 
 def _settled(view: GroupView) -> Settled:

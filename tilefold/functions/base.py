@@ -84,6 +84,10 @@ class Partial(ABC):
     def lift(self, value: Any, time_us: int, tie: Any) -> tuple[Any, ...]:
         """The tile of one event, as plain physical values: one per component."""
 
+    def lift_all(self, values: Sequence[Any], times_us: Sequence[int], ties: Sequence[Any]) -> Columns:
+        """`lift` of many events: a sequence per component; at least one event."""
+        return list(zip(*map(self.lift, values, times_us, ties), strict=True))
+
     @abstractmethod
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """The state of tiles `low` to `high` (exclusive, `low < high`); columns hold physical values, a sequence each."""

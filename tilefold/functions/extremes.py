@@ -40,6 +40,11 @@ class Extreme(Partial):
         del time_us, tie
         return (None if is_nan(value) else value,)
 
+    def lift_all(self, values: Sequence[Any], times_us: Sequence[int], ties: Sequence[Any]) -> Columns:
+        """See `Partial`."""
+        del times_us, ties
+        return ([value if value == value else None for value in values],)  # noqa: PLR0124 - NaN differs from itself
+
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
         values = columns[0][low:high]

@@ -38,6 +38,11 @@ class Count(Partial):
         del time_us, tie
         return (0 if value is None else 1,)
 
+    def lift_all(self, values: Sequence[Any], times_us: Sequence[int], ties: Sequence[Any]) -> Columns:
+        """See `Partial`."""
+        del times_us, ties
+        return ([0 if value is None else 1 for value in values],)
+
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
         return sum(columns[0][low:high])
@@ -86,6 +91,11 @@ class Events(Count):
         del value
         return (1,)
 
+    def lift_all(self, values: Sequence[Any], times_us: Sequence[int], ties: Sequence[Any]) -> Columns:
+        """See `Partial`."""
+        del times_us, ties
+        return ([1] * len(values),)
+
 
 class Sum(Count):
     """The sum in one column, Int64 for narrow integers and Float64 for floats."""
@@ -107,6 +117,11 @@ class Sum(Count):
         """See `Partial`."""
         del time_us, tie
         return (0 if value is None else value + 0,)  # + 0 makes an int of a bool
+
+    def lift_all(self, values: Sequence[Any], times_us: Sequence[int], ties: Sequence[Any]) -> Columns:
+        """See `Partial`."""
+        del times_us, ties
+        return ([0 if value is None else value + 0 for value in values],)
 
 
 class WideSum(Count):
@@ -130,6 +145,10 @@ class WideSum(Count):
         """See `Partial`."""
         del time_us, tie
         return (0, 0) if value is None else divmod(value, _HALF)
+
+    def lift_all(self, values: Sequence[Any], times_us: Sequence[int], ties: Sequence[Any]) -> Columns:
+        """See `Partial`."""
+        return Partial.lift_all(self, values, times_us, ties)
 
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""

@@ -6,8 +6,8 @@ and what has no key is left out; the latter is counted.
 """
 
 from collections import defaultdict
+from functools import partial
 from itertools import chain
-from typing import Any
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from tilefold.functions.plain import physical_dtype
 from tilefold.serving.context import ViewContext, transforming
 
 _ENTITY = "__entity"
+_new_row = partial(tuple.__new__, Row)  # of three values: `Row(...)` takes several times as long
 
 Rows = dict[str, list[Row]]
 
@@ -38,7 +39,7 @@ class ViewRows:
         inputs = {slot.column: None for slot in context.layout.slots if slot.column}
         self._inputs = list(inputs)
         places = {name: number for number, name in enumerate(self._inputs)}
-        self._lifts = [(slot.partial.lift, places.get(slot.column)) for slot in context.layout.slots]
+        self._lifts = [(slot.partial.lift_all, places.get(slot.column)) for slot in context.layout.slots]
 
     def of(self, events: pl.DataFrame, *, since_us: int | None = None, only: pl.Expr | None = None) -> Rows:
         """The rows of source events, by the text of their entity.
@@ -71,14 +72,17 @@ class ViewRows:
         return self._lifted(rows)
 
     def _lifted(self, frame: pl.DataFrame) -> Rows:
-        lifts = self._lifts
+        if missing := frame[_ENTITY].null_count():
+            self.without_key += missing
+            frame = frame.filter(pl.col(_ENTITY).is_not_null())
         rows: Rows = defaultdict(list)
-        for entity, time_us, tie, *values in frame.iter_rows():
-            if entity is None:
-                self.without_key += 1
-                continue
-            states: list[tuple[Any, ...]] = [
-                lift(None if place is None else values[place], time_us, tie) for lift, place in lifts
-            ]
-            rows[entity].append(Row(time_us, time_us, tuple(chain.from_iterable(states))))
+        if not frame.height:
+            return rows
+        entities, times, ties, *inputs = (column.to_list() for column in frame.iter_columns())
+        columns = chain.from_iterable(
+            lift_all(times if place is None else inputs[place], times, ties) for lift_all, place in self._lifts
+        )
+        made = map(_new_row, zip(times, times, zip(*columns, strict=True), strict=True))
+        for entity, row in zip(entities, made, strict=True):
+            rows[entity].append(row)
         return rows
