@@ -44,7 +44,8 @@ class CompactedTable:
 
     def __init__(self, uri: str, schema: pl.Schema, *, storage_options: Mapping[str, str] | None = None) -> None:
         columns = pl.Schema({**schema, **_PARTITIONS})
-        self._table = Table(TableSpec(uri, columns, tuple(_PARTITIONS), (), dict(storage_options or {})))
+        options = dict(storage_options or {})
+        self._table = Table(TableSpec(uri, columns, tuple(_PARTITIONS), (), options, compression="lz4"))
 
     @property
     def uri(self) -> str:
