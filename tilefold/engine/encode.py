@@ -2,18 +2,18 @@
 
 The rule: a key's bytes depend on its own tiles alone, so an unchanged key has unchanged bytes whatever its neighbours do. What
 stands where is said in `codec` and `part_shape`. Every chunk says first how many bytes it takes of each key's part (`sizes`);
-then all are placed and filled.
+then all are placed and filled. Texts are joined to them key by key.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pyarrow import LargeBinaryArray, large_binary, py_buffer  # type: ignore[attr-defined] # untyped
+from pyarrow import LargeBinaryArray, compute, large_binary, py_buffer, scalar  # type: ignore[attr-defined] # untyped
 
 from tilefold.functions.plain import physical_dtype
 
@@ -129,17 +129,6 @@ class _Codes:
             out[places + number] = column.widths
 
 
-class _Raw:
-    """Bytes that are copied as they are; `lengths` of them belong to each key."""
-
-    def __init__(self, data: Bytes, lengths: Ints) -> None:
-        self._data = data
-        self.sizes: Ints = lengths
-
-    def fill(self, out: Bytes, places: Ints) -> None:
-        out[np.repeat(places, self.sizes) + _Runs(self.sizes).within] = self._data
-
-
 class _PerKey:
     """One number of a fixed type per key."""
 
@@ -172,9 +161,13 @@ def _floats(values: npt.NDArray[Any], runs: _Runs) -> _Numbers:
     return _Numbers(values, runs, np.where(runs.reduce(np.bitwise_or, bits) != 0, width, 0))
 
 
-def _text_bytes(column: pl.Series, runs: _Runs, lengths: Ints) -> _Raw:
-    data = np.frombuffer(b"".join(column.cast(pl.Binary).to_list()), np.uint8)
-    return _Raw(data, runs.reduce(np.add, lengths))
+def _text_bytes(column: pl.Series, runs: _Runs) -> LargeBinaryArray:
+    """The bytes of each key's texts, one after the other."""
+    array = column.rechunk().cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
+    firsts = np.append(runs.starts, len(array))
+    return LargeBinaryArray.from_buffers(large_binary(), len(runs.counts), [None, py_buffer(bounds[firsts]), data])
 
 
 def _numbers_of(column: pl.Series, runs: _Runs) -> _Numbers:
@@ -195,10 +188,10 @@ def _nulls_of(column: pl.Series, runs: _Runs) -> _Numbers:
     return _integers(column.is_null().cast(pl.Int64).to_numpy(), runs)
 
 
-def _variable_of(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
+def _variable_of(column: pl.Series, runs: _Runs) -> Iterator[Chunk | LargeBinaryArray]:
     """What follows the numbers: the bytes of texts, the entries of lists."""
     if column.dtype == pl.String:
-        yield _text_bytes(column, runs, column.str.len_bytes().cast(pl.Int64).to_numpy())
+        yield _text_bytes(column, runs)
     elif isinstance(column.dtype, pl.List):
         lengths = column.list.len().cast(pl.Int64).to_numpy()
         entries = column.explode(empty_as_null=False, keep_nulls=False)
@@ -275,10 +268,19 @@ def _encode_some(first: Ints, last: Ints, columns: Sequence[Stored], counts: Int
     numbers += [_numbers_of(column, runs) for column in full]
     numbers += [_nulls_of(column.values, runs) for column in columns if column.nullable]
     variable = [chunk for column in full for chunk in _variable_of(column, runs)]
-    return _placed([_PerKey(counts.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
+    return _joined([_PerKey(counts.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
 
 
-def _placed(chunks: Sequence[Chunk]) -> pl.Series:
+def _joined(pieces: Sequence[Chunk | LargeBinaryArray]) -> pl.Series:
+    """Chunks and texts one after the other in each key's part; Arrow copies texts, by key and not by byte."""
+    groups = groupby(pieces, lambda piece: isinstance(piece, LargeBinaryArray))
+    arrays = [array for ready, group in groups for array in (group if ready else [_placed(list(group))])]
+    nothing = scalar(b"", large_binary())
+    whole: Any = arrays[0] if len(arrays) == 1 else compute.binary_join_element_wise(*arrays, nothing)  # type: ignore[attr-defined]
+    return pl.Series(values=whole, dtype=pl.Binary)
+
+
+def _placed(chunks: Sequence[Chunk]) -> LargeBinaryArray:
     """Chunks one after the other in each key's part."""
     sizes = np.sum([chunk.sizes for chunk in chunks], axis=0, dtype=np.int64)
     ends = np.cumsum(sizes)
@@ -287,9 +289,5 @@ def _placed(chunks: Sequence[Chunk]) -> pl.Series:
     for chunk in chunks:
         chunk.fill(out, places)
         places = places + chunk.sizes
-    return _binary(out, np.concatenate([np.zeros(1, np.int64), ends]))
-
-
-def _binary(data: Bytes, offsets: Ints) -> pl.Series:
-    buffers = [None, py_buffer(offsets), py_buffer(data)]
-    return pl.Series(values=LargeBinaryArray.from_buffers(large_binary(), len(offsets) - 1, buffers), dtype=pl.Binary)
+    buffers = [None, py_buffer(np.concatenate([np.zeros(1, np.int64), ends])), py_buffer(out)]
+    return LargeBinaryArray.from_buffers(large_binary(), len(ends), buffers)
