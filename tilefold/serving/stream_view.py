@@ -34,7 +34,7 @@ class PartStore(Protocol):
         """The stream parts of these keys."""
         ...
 
-    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
+    def write(self, view: str, version: str, log: int, writes: Iterable[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
         """Replace stream parts by compare-and-set; None where the view does not take this log."""
         ...
 
@@ -200,24 +200,32 @@ class ViewWriter:
 
     def _write(self, parts: Mapping[bytes, StreamPart], now_us: int) -> list[bytes] | None:
         """The keys that another writer came first to; None where the view does not take this log."""
-        target, mark, from_us = self.target, self.target.mark(), self.target.from_us()
-        writes: list[StreamWrite] = []
-        for key, part in parts.items():
-            target.folder.tidy(part, mark, now_us, from_us)
-            before = part.revision or None
-            part.revision += 1
-            writes.append(StreamWrite(key, before, target.codec.encode(part)))
+        target, sizes = self.target, list[int]()
+        writes = self._made(parts, now_us, sizes)
         done = self._store.write(target.name, target.version, self._log, writes, target.ttl_ms)
         if done is None:
             return None
-        for write, written in zip(writes, done, strict=True):
+        lost = []
+        for (key, part), size_bytes, written in zip(parts.items(), sizes, done, strict=True):
             if written:
-                self._keep(write.key, parts[write.key], len(write.blob))
+                self._keep(key, part, size_bytes)
             else:
-                self._drop(write.key)
-        lost = [write.key for write, written in zip(writes, done, strict=True) if not written]
+                self._drop(key)
+                lost.append(key)
         self.conflicts += len(lost)
         return lost
+
+    def _made(self, parts: Mapping[bytes, StreamPart], now_us: int, sizes: list[int]) -> Iterator[StreamWrite]:
+        """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
+        tidy, encode = self.target.folder.tidy, self.target.codec.encode
+        mark, from_us = self.target.mark(), self.target.from_us()
+        for key, part in parts.items():
+            tidy(part, mark, now_us, from_us)
+            before = part.revision or None
+            part.revision += 1
+            blob = encode(part)
+            sizes.append(len(blob))
+            yield StreamWrite(key, before, blob)
 
     def _keep(self, key: bytes, part: StreamPart, size_bytes: int) -> None:
         """Put a part at the young end of what is kept, and let the oldest ones go."""
@@ -263,13 +271,15 @@ def _by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[_Piece]
 
 
 def _move(parts: Iterable[StreamPart], ends: Mapping[int, int]) -> None:
-    """Let parts say that they include the log up to these ends; those that said the same before share what they say now."""
-    before: Mapping[int, int] | None = None
-    after: Mapping[int, int] = {}
+    """Let parts say that they include the log up to these ends; most then share what they say."""
+    known: dict[int, Mapping[int, int]] = {}  # by the identity of what parts said before, which they keep alive
     for part in parts:
-        if part.positions is not before:
-            before = part.positions
-            after = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
+        before = part.positions
+        after = known.get(id(before))
+        if after is None:
+            moved = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
+            after = known[id(before)] = ends if moved == ends else moved
+            known[id(after)] = after
         part.positions = after
 
 

@@ -5,7 +5,7 @@ beside another, loses and looks again. How far a view's parts include the log is
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from tilefold.engine.stream_codec import REVISION
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
-from tilefold.stores.script_runner import PIPELINE_SCRIPTS, Call, batched, spans
+from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_BYTES, SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
     ADVANCE,
@@ -83,16 +83,14 @@ class StreamParts:
         except RedisError as error:
             raise self._link.faults.translated(error) from error
 
-    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
-        """Replace stream parts, each if its revision is still the one given; None where the view does not take this log."""
-        state, ttl = self._keys.state(view, version), _ttl(ttl_ms)
-        calls = (
-            Call([state, *(write.key for write in writes[span])], [_NUMBER.pack(log), ttl, *_pairs(writes[span])])
-            for span in spans(len(write.blob) for write in writes)
-        )
-        answers: list[bytes] = []
-        for batch in batched(calls, PIPELINE_SCRIPTS):
-            answers += self._scripts.run_all(WRITE_STREAM, batch)  # type: ignore[arg-type] # this script answers bytes
+    def write(self, view: str, version: str, log: int, writes: Iterable[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
+        """Replace stream parts, each if its revision is still the one given; None where the view does not take this log.
+
+        They may be made while others are on their way.
+        """
+        state, number, ttl = self._keys.state(view, version), _NUMBER.pack(log), _ttl(ttl_ms)
+        calls = (Call([state, *(write.key for write in some)], [number, ttl, *_pairs(some)]) for some in _scriptfuls(writes))
+        answers = list(self._scripts.run_overlapped(WRITE_STREAM, batched(calls, PIPELINE_SCRIPTS)))
         if not all(answers):
             return None
         return [digit == ord("1") for digit in b"".join(answers)]
@@ -159,6 +157,20 @@ class StreamParts:
         """The time of the newest event of a source; None where none was noted."""
         found = self._link.command(b"GET", self._keys.latest(source))
         return None if found is None else _NUMBER.unpack(found)[0]
+
+
+def _scriptfuls(writes: Iterable[StreamWrite]) -> Iterator[list[StreamWrite]]:
+    """As many at a time as one script may take."""
+    some: list[StreamWrite] = []
+    size_bytes = 0
+    for write in writes:
+        if len(some) == SCRIPT_KEYS or (some and size_bytes + len(write.blob) > SCRIPT_BYTES):
+            yield some
+            some, size_bytes = [], 0
+        some.append(write)
+        size_bytes += len(write.blob)
+    if some:
+        yield some
 
 
 def _ttl(ttl_ms: int | None) -> bytes:
