@@ -272,15 +272,14 @@ def _by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[_Piece]
 
 def _move(parts: Iterable[StreamPart], ends: Mapping[int, int]) -> None:
     """Let parts say that they include the log up to these ends; most then share what they say."""
-    known: dict[int, Mapping[int, int]] = {}  # by the identity of what parts said before, which they keep alive
+    known: dict[int, tuple[Mapping[int, int], Mapping[int, int]]] = {}  # by the identity of what parts said before
     for part in parts:
         before = part.positions
-        after = known.get(id(before))
-        if after is None:
+        pair = known.get(id(before))
+        if pair is None:
             moved = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
-            after = known[id(before)] = ends if moved == ends else moved
-            known[id(after)] = after
-        part.positions = after
+            pair = known[id(before)] = (before, ends if moved == ends else moved)
+        part.positions = pair[1]
 
 
 def _cuts(parts: Iterable[StreamPart], places: Mapping[int, Place]) -> dict[int, set[int]]:
