@@ -24,7 +24,7 @@ from tilefold.stores.event_columns import EPOCH
 from tilefold.stores.log_snapshot import DayFiles
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.stream_log import StreamLog
-from tilefold.stores.stream_parts import Seeded, Taken, log_number
+from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
 
 KEYS_PER_BATCH = 2_000
 _REVISION_BITS = 62  # drawn anew, so that a writer that slept since before the seeding never matches
@@ -52,7 +52,7 @@ class Seeding:
 
     def __init__(self, context: ViewContext, online: OnlineStore, log: StreamLog, base: Mark, now_us: int) -> None:
         self._context, self._online, self._base, self._now_us = context, online, base, now_us
-        self._token = secrets.token_bytes(16)
+        self._token = secrets.token_bytes(TOKEN_BYTES)
         self._log = log_number(log.incarnation)
         self._rows = ViewRows(context)
         online.streams.begin_seed(context.view.name, context.view.version, self._token)
