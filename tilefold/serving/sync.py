@@ -18,10 +18,11 @@ from tilefold.engine.compact import PART
 from tilefold.engine.entity import entity_expr
 from tilefold.engine.layout import FIRST
 from tilefold.engine.mark import Mark
-from tilefold.engine.plan import first_start_us
+from tilefold.engine.plan import first_start_us, reads_newest
 from tilefold.engine.time import to_datetime
 from tilefold.engine.windows import reach_us
 from tilefold.errors import FormatError, InputError, complaint
+from tilefold.serving.compaction import built_reads
 from tilefold.serving.context import ViewContext
 from tilefold.serving.reports import SyncReport
 from tilefold.stores.online_store import OnlineStore
@@ -80,7 +81,7 @@ class _Sync:
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
-        reach = reach_us(context.windows)
+        reach = None if reads_newest(context.view) else reach_us(context.windows)  # until a newer event comes nothing ages
         self._ttl_ms = None if reach is None else (reach + context.view.valid_for_us) // 1000 + 1
 
     def run(self) -> SyncReport:
@@ -122,7 +123,8 @@ class _Sync:
 
     def _difference(self, new: pl.DataFrame, bases: Sequence[pl.DataFrame]) -> _Work:
         """Keys whose part differs from that in some base."""
-        start = first_start_us(self._context.windows, self._mark.watermark_us)
+        reads = built_reads(self._context, self._mark.watermark_us, self._mark.epoch)
+        start = first_start_us(self._context.windows, reads.from_us)
         changed = [self._changed(new, base, start) for base in bases]
         names = pl.concat([rows.select("entity") for rows in changed]).unique()
         rows = names.join(new.select("entity", PART), on="entity", how="left").with_columns(pl.col(PART).fill_null(b""))
