@@ -22,6 +22,7 @@ from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.time import to_datetime
 from tilefold.errors import ConflictError, FormatError, InputError, complaint
+from tilefold.serving.compaction import built_reads
 from tilefold.serving.context import ViewContext, require_online
 from tilefold.serving.reports import SyncReport
 from tilefold.serving.seeding import Seeding, needs_seed
@@ -177,7 +178,8 @@ class _Sync:
 
     def _difference(self, new: pl.DataFrame, bases: Sequence[pl.DataFrame]) -> _Work:
         """Keys whose part differs from that in some base."""
-        start = first_start_us(self._context.windows, self._mark.watermark_us)
+        reads = built_reads(self._context, self._mark.watermark_us, self._mark.epoch)
+        start = first_start_us(self._context.windows, reads.from_us)
         changed = [self._changed(new, base, start) for base in bases]
         names = pl.concat([rows.select("entity") for rows in changed]).unique()
         rows = names.join(new.select("entity", PART), on="entity", how="left").with_columns(pl.col(PART).fill_null(b""))
