@@ -41,7 +41,8 @@ class Home:
         except BaseException:
             self._stop_server()
             raise
-        self.streams = StreamHome(Binding(self.catalog, self.root, self.name, "stream"), stream)
+        streams = Binding(self.catalog, self.root, self.name, "stream")
+        self.streams = StreamHome(streams, stream, online or self._embedded_url())
 
     @property
     def url(self) -> str:

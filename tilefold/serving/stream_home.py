@@ -34,10 +34,12 @@ class StreamHome:
         The workspace's root and name, and the place of its streams that it is bound to.
     url
         A Redis-protocol server, or `kafka://host:port`; None for an embedded server under the root.
+    online_url
+        The online store's server: beside Kafka it keeps which ids came before.
     """
 
-    def __init__(self, binding: Binding, url: str | None) -> None:
-        self._binding, self._url = binding, url
+    def __init__(self, binding: Binding, url: str | None, online_url: str) -> None:
+        self._binding, self._url, self._online_url = binding, url, online_url
         self._server: EmbeddedServer | None = None
         self._logs: dict[str, StreamLog] = {}
         self._lock = threading.Lock()
@@ -74,11 +76,7 @@ class StreamHome:
 
     def _opened(self, source: StreamSource, event_log: EventLog, now_us: Callable[[], int]) -> StreamLog:
         self._binding.check(self._url)
-        config = source.stream_config
-        horizon_us = span_us(config.dedupe_horizon)
-        log = ValkeyLog.connect(
-            self._place(), self._binding.name, source.name, shards=config.shards, horizon_us=horizon_us, now_us=now_us
-        )
+        log = self._connected(source, now_us)
         try:
             self._binding.bind(self._url)  # once it has answered: a mistyped URL binds nothing
             if barrier := event_log.last_barrier():
@@ -87,6 +85,14 @@ class StreamHome:
             log.close()
             raise
         return log
+
+    def _connected(self, source: StreamSource, now_us: Callable[[], int]) -> StreamLog:
+        name, shards = self._binding.name, source.stream_config.shards
+        horizon_us = span_us(source.stream_config.dedupe_horizon)
+        if self._url and self._url.startswith(KAFKA):
+            connect = _kafka()
+            return connect(self._url, self._online_url, name, source.name, shards=shards, horizon_us=horizon_us, now_us=now_us)
+        return ValkeyLog.connect(self._place(), name, source.name, shards=shards, horizon_us=horizon_us, now_us=now_us)
 
     def _place(self) -> str:
         """The URL of the server, started where it is an embedded one."""
@@ -101,6 +107,22 @@ class StreamHome:
             mend = 'Give stream="redis://host:6379/0": an embedded server needs a folder of its own.'
             raise InputError(complaint("workspace", "a root on an object store needs a stream URL", self._binding.root, mend))
         return Path(self._binding.root)
+
+
+def _kafka() -> Callable[..., StreamLog]:
+    """Opens a log on Kafka; its client library is an optional extra.
+
+    Raises
+    ------
+    InputError
+        The library is not installed.
+    """
+    try:
+        from tilefold.stores.kafka_log import KafkaLog  # noqa: PLC0415 - only where it is wanted
+    except ModuleNotFoundError as error:
+        mend = "Install it: pip install tilefold[kafka]."
+        raise InputError(complaint("stream URL", "Kafka needs the library confluent-kafka", KAFKA, mend)) from error
+    return KafkaLog.connect
 
 
 def _memory() -> str:
