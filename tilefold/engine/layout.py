@@ -140,7 +140,7 @@ def is_moved(window: Window) -> bool:
 
 
 def _moved_back(features: Sequence[Feature]) -> set[tuple[str, str]]:
-    """The (column, partial) pairs of which some window ends before its edge."""
+    """The (column, partial) pairs of which some window ends before the part does: moved back, or on a grid of its own."""
     return {
         (feature.input_column or "", partial.name)
         for feature in features
