@@ -19,7 +19,7 @@ from tilefold.engine.compact import PART
 from tilefold.engine.entity import entity_expr
 from tilefold.engine.layout import FIRST
 from tilefold.engine.mark import Mark
-from tilefold.engine.plan import first_start_us
+from tilefold.engine.plan import first_start_us, reads_newest
 from tilefold.engine.time import to_datetime
 from tilefold.errors import ConflictError, FormatError, InputError, complaint
 from tilefold.serving.compaction import built_reads
@@ -133,9 +133,18 @@ class _Sync:
         done = (seeding is None or seeded is not None) and all(self._write(work) for work in self._work(bases))
         if not done or not self._online.commit(self._name, self._version, self._mark, seeded):
             return self._report(superseded=True, full=bases is None)
+        self._note_newest()
         if committed and to_remove:
             self._remove(to_remove - self._emptied, committed)
         return self._report(superseded=False, full=bases is None)
+
+    def _note_newest(self) -> None:
+        """Of a view whose windows end at the newest event: appended events count for that from the sync on that holds them."""
+        context = self._context
+        if reads_newest(context.view):
+            newest_us = context.log.snapshot().newest_us(context.log.timestamp)
+            if newest_us is not None:
+                self._online.streams.note_latest(context.view.source.name, newest_us)
 
     def _seeding(self, committed: Mark | None) -> Seeding | None:
         """Of a stream view that does not take its log: what writes its stream parts."""
