@@ -44,10 +44,7 @@ def offer(ws: Workspace, rate: int, seconds: int, accepted: SimpleQueue[tuple[st
         time.sleep(max(0.0, began + number / rate - time.perf_counter()))
         event = {"timestamp": datetime.now(UTC), "amount": 1.0}
         users = [f"w{number}" if (number + n) % WATCHED == 0 else f"u{(number + n) % 997}" for n in range(PER_CALL)]
-        records = [
-            {"user_id": user, "timestamp": now, "amount": 1.0, "event_id": f"{number}-{n}"} for n, user in enumerate(users)
-        ]
-        ws.ingest(SOURCE, records)
+        ws.ingest(SOURCE, [{**event, "user_id": user, "event_id": f"{number}-{n}"} for n, user in enumerate(users)])
         if users[0].startswith("w"):
             accepted.put((users[0], time.perf_counter()))
     accepted.put(None)
