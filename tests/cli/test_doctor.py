@@ -103,3 +103,38 @@ def test_a_store_that_cannot_be_used_is_not_bound(tilefold: Run) -> None:
     tilefold("views")
     assert tilefold("doctor", "--bind-online", "redis://127.0.0.1:1/0")[0] == FAULT
     assert tilefold("views")[0] == 0
+
+
+PUSHED = """
+from tilefold import StreamSource
+from tilefold.types import Field, String, Timestamp
+
+clicks = StreamSource("clicks", schema=[Field("user", String), Field("at", Timestamp)], timestamp_field="at")
+"""
+
+
+def test_a_stream_that_waits_is_a_warning(
+    tilefold: Run, root: Path, definitions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is said of a stream that was never used; then what waits, and what was refused, is told."""
+    monkeypatch.delenv("TILEFOLD_STREAM_URL", raising=False)
+    (definitions / "clicks.py").write_text(PUSHED)
+    assert "stream clicks" not in tilefold("doctor")[1]
+    assert not (root / "stream").exists()
+    with Session(str(root), str(definitions)).workspace() as workspace:
+        workspace.ingest("clicks", [{"user": "a", "at": workspace.now()}, {"user": 7, "at": workspace.now()}])
+        assert "warn  stream clicks: 1 events accepted" in tilefold("doctor")[1]
+        workspace.drain("clicks")
+        assert "ok    stream clicks: 1 events accepted, drained, 1 dead letters" in tilefold("doctor")[1]
+
+
+def test_streams_are_moved(tilefold: Run, root: Path, definitions: Path, stream_url: str) -> None:
+    """After `--bind-stream` events go to the other place; before, it is refused."""
+    (definitions / "clicks.py").write_text(PUSHED)
+    with Session(str(root), str(definitions)).workspace() as workspace:
+        workspace.open_streams()
+    code, out, _ = tilefold("doctor", "--stream", stream_url)
+    assert (code, "bound to the stream log embedded" in out) == (FAULT, True)
+    assert tilefold("doctor", "--bind-stream", stream_url)[0] == 0
+    assert "ok    stream clicks: 0 events accepted, drained" in tilefold("doctor", "--stream", stream_url)[1]
+    assert tilefold("doctor", "--bind-stream", "embedded")[0] == 0

@@ -19,6 +19,7 @@ from pathlib import Path
 from tilefold.cli.faults import kind_of
 from tilefold.cli.session import Session
 from tilefold.cli.show import size, text
+from tilefold.declaration.sources import StreamSource
 from tilefold.engine.time import to_datetime
 from tilefold.errors import TilefoldError
 from tilefold.serving.definitions import load_definitions
@@ -145,6 +146,8 @@ def store_and_tables(session: Session) -> Findings:
         yield from _guarded("store", lambda: _store(workspace))
         for source in workspace.definitions.sources:
             yield from _guarded(f"source {source}", lambda source=source: _log(workspace, source))  # type: ignore[misc]
+            if workspace.streams_used() and isinstance(workspace.definitions.source(source), StreamSource):
+                yield from _guarded(f"stream {source}", lambda source=source: _stream(workspace, source))  # type: ignore[misc]
         for view in workspace.definitions.views:
             yield from _guarded(f"view {view}", lambda view=view: _view(workspace, view))  # type: ignore[misc]
 
@@ -177,6 +180,16 @@ def _log(workspace: Workspace, source: str) -> Findings:
         return
     rows = sum(files.rows for files in days.values())
     yield Finding(Level.OK, f"source {source}", f"{rows:,} events of {len(days):,} days, {min(days)} to {max(days)}")
+
+
+def _stream(workspace: Workspace, source: str) -> Findings:
+    stream, letters = workspace.stream_log(source), workspace.dead_letters(source).count()
+    drained = workspace.event_log(source).snapshot().drained(stream.incarnation, range(stream.shards))
+    behind = [shard for shard, end in stream.ends().items() if drained[shard].position < end.position]
+    waiting = f"{len(behind)} of {stream.shards} shards wait to be drained" if behind else "drained"
+    found = f"{stream.events():,} events accepted, {waiting}, {letters:,} dead letters"
+    mend = f"tilefold materialize VIEW drains it, and so does Workspace.drain({source!r})." if behind else ""
+    yield Finding(Level.WARN if behind else Level.OK, f"stream {source}", found, mend)
 
 
 def _view(workspace: Workspace, name: str) -> Findings:

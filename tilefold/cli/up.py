@@ -1,6 +1,6 @@
 """`tilefold up`: the Dagster UI with everything behind it, in the foreground.
 
-The rule: this process owns the embedded server and starts the web server and the daemon. Whatever ends it (Ctrl-C, SIGTERM, a
+The rule: this process owns the embedded servers and starts the web server and the daemon. Whatever ends it (Ctrl-C, SIGTERM, a
 closed terminal, a child that dies), it ends all of them, in this order: Dagster first, the store last. When it returns, none
 is in the process table, not even as one that waits to be reaped. A Dagster home has one daemon: a second would run every
 schedule twice, so a second `up` on the same root is refused.
@@ -42,7 +42,8 @@ def run_up(session: Session, host: str, port: int) -> int:
     project = Project.of(session)
     project.prepare()
     url = f"http://{host}:{port}"
-    with _told_to_end() as end, _alone(project.home, url), session.workspace():
+    with _told_to_end() as end, _alone(project.home, url), session.workspace() as workspace:
+        workspace.open_streams()
         _check_port(host, port)
         project.make_records(session)
         orphans = Orphans()
