@@ -10,11 +10,12 @@ leaving out the later one's total, and dropping covered ones is cutting off the 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import gcd
 from typing import Any
 
 from tilefold.declaration.windows import Window
+from tilefold.engine.encode_one import state_slots, totals
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import is_covered
@@ -23,16 +24,6 @@ from tilefold.engine.windows import bounds_us, reach_us
 
 LOOSE_ROWS = 64
 """Up to so many rows of a key stay single events."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """A partial's place among the components."""
-
-    start: int
-    stop: int
-    join: Any
-    running: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ class StreamFolder:
 
     def __init__(self, layout: Layout, windows: Sequence[Window], schedule_us: int, valid_for_us: int) -> None:
         self._grain_us = layout.grain_us
-        self._slots = [_Slot(slot.start, slot.stop, slot.partial.join, slot.running) for slot in layout.slots]
+        self._slots = state_slots(layout)
         self._windows = windows
         self._schedule_us, self._valid_for_us = schedule_us, valid_for_us
         self._reach_us = reach_us(windows)
@@ -173,16 +164,7 @@ class StreamFolder:
                 first.append(cell)
                 last.append(row.last_us // grain)
                 states.append(row.components)
-        return Settled(first, last, self._totalled(states), rows[-1].last_us)
-
-    def _totalled(self, states: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-        columns: list[list[Any]] = []
-        for slot in self._slots:
-            own = [state[slot.start : slot.stop] for state in states]
-            if slot.running:
-                own = list(accumulate(reversed(own), slot.join))[::-1]
-            columns += map(list, zip(*own, strict=True))
-        return columns
+        return Settled(first, last, totals(self._slots, states), rows[-1].last_us)
 
     def _merged(self, old: Settled, new: Settled) -> Settled:
         """Cells of both; those that overlap become one."""
