@@ -1,4 +1,4 @@
-"""What all tests share: one embedded server, in which every workspace has a name of its own."""
+"""What all tests share: an online store and a server for streams, in which every workspace has a name of its own."""
 
 import os
 import random
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.stores.logs import stream_server
 from tilefold.stores.embedded import open_embedded
 
 
@@ -13,6 +14,13 @@ from tilefold.stores.embedded import open_embedded
 def online_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running server for workspaces that are given a URL."""
     with open_embedded(tmp_path_factory.mktemp("shared_server")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def stream_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running server for the stream logs of workspaces that are given a URL."""
+    with stream_server(tmp_path_factory.mktemp("shared_streams")) as server:
         yield server.url
 
 

@@ -255,7 +255,7 @@ class Workspace:
         desk.make_visible(receipt.positions, wait=wait_for == VISIBLE)
         return receipt
 
-    def drain(self, source: str, within_s: float | None = None) -> DrainReport:
+    def drain(self, source: str, *, within_s: float | None = None) -> DrainReport:
         """Bring the event log up to where the stream ends now, exactly once.
 
         Parameters

@@ -61,11 +61,12 @@ class Opener:
 
 
 @contextmanager
-def foreign_redis(folder: Path) -> Iterator[str]:
-    """The URL of a Debian `redis-server` in `folder`; where there is none, the test fails and says so."""
+def foreign_redis(folder: Path, *settings: str) -> Iterator[str]:
+    """The URL of a Debian `redis-server` in `folder`, with further settings; without one, the test fails and says so."""
     assert Path(REDIS).exists(), f"{REDIS} is missing: apt-get install redis-server (this test needs a foreign Redis)"
     address = Address.fresh()
     command = [REDIS, "--port", str(address.port), "--requirepass", address.password, "--dir", str(folder), "--save", ""]
+    command += settings
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for(address.url)

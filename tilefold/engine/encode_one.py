@@ -6,9 +6,8 @@ rows are given as parts hold them: times in whatever unit, components that run a
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import Any
+from typing import Any, Protocol
 
 from tilefold.engine.codec import BASE, FLOAT_FORMATS, INT_FORMATS, TILES
 from tilefold.engine.layout import Layout
@@ -18,19 +17,20 @@ from tilefold.engine.stream_part import Row
 _INT_BOUNDS = ((1, 0, 2**8 - 1), (2, -(2**15), 2**15 - 1), (4, -(2**31), 2**31 - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class StateSlot:
+class StateSlot(Protocol):
     """A partial's place among the components, how two of its states join, and whether parts hold running totals of it."""
 
-    start: int
-    stop: int
-    join: Any
-    running: bool
+    @property
+    def start(self) -> int: ...  # noqa: D102 - see above
 
+    @property
+    def stop(self) -> int: ...  # noqa: D102 - see above
 
-def state_slots(layout: Layout) -> list[StateSlot]:
-    """The slots of a layout, for those who join states row by row."""
-    return [StateSlot(slot.start, slot.stop, slot.partial.join, slot.running) for slot in layout.slots]
+    @property
+    def join(self) -> Any: ...  # noqa: D102 - see above
+
+    @property
+    def running(self) -> bool: ...  # noqa: D102 - see above
 
 
 def totals(slots: Iterable[StateSlot], states: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -48,7 +48,7 @@ class RowEncoder:
     """Writes the rows of one view's keys."""
 
     def __init__(self, layout: Layout) -> None:
-        self._grain_us, self._slots = layout.grain_us, state_slots(layout)
+        self._grain_us, self._slots = layout.grain_us, layout.slots
         self._shapes = shapes(layout)
 
     def part(self, tiles: Sequence[Row]) -> bytes:

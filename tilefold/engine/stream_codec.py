@@ -11,7 +11,7 @@ Rows of a settled group count in grains of the view and hold totals; those of a 
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -29,6 +29,7 @@ STREAM_FLAG = 2
 REVISION = struct.Struct(">q")
 REVISION_START = HEADER.size
 _HEAD = struct.Struct(">BBHIqqq")
+_NUMBERS = struct.Struct(">qqq")
 _PLACE = struct.Struct("<Hq")
 _GROUP = struct.Struct("<qBqI")
 _COUNT = struct.Struct("<H")
@@ -60,16 +61,25 @@ class StreamCodec:
         self._view, self._grain_us = layout.view_name, layout.grain_us
         self._encoder = RowEncoder(layout)
         self._settled, self._loose = Codec(layout), Codec(layout, plain=True)
+        self._known_places: tuple[Mapping[int, int], bytes] = ({}, b"\0")
         self._packers: dict[int, struct.Struct] = {}
         self._letters, self._code = _single_event_codes(layout, shapes(layout))
 
     def encode(self, part: StreamPart) -> bytes:
         """The bytes of a part."""
-        body = [bytes([len(part.positions)]), *(_PLACE.pack(*place) for place in sorted(part.positions.items()))]
         groups = list(self._groups(part))
-        tail = b"".join([*body, _COUNT.pack(len(groups)), *groups])
-        rest = struct.pack(">qqq", part.revision, part.log, part.pruned_us) + tail
+        numbers = _NUMBERS.pack(part.revision, part.log, part.pruned_us)
+        rest = b"".join([numbers, self._places(part.positions), _COUNT.pack(len(groups)), *groups])
         return HEADER.pack(FORMAT_VERSION, STREAM_FLAG, 0, crc32(rest)) + rest
+
+    def _places(self, positions: Mapping[int, int]) -> bytes:
+        """The bytes of positions; kept, since the parts that a writer writes at once share them."""
+        known, places = self._known_places
+        if known is not positions:
+            packed = [_PLACE.pack(*place) for place in sorted(positions.items())]
+            places = b"".join([bytes([len(packed)]), *packed])
+            self._known_places = (positions, places)
+        return places
 
     def view(self, data: bytes) -> StreamView:
         """What a read needs of a part.
@@ -90,9 +100,8 @@ class StreamCodec:
         revision, log, pruned_us = self._check(data)
         part = StreamPart(log, revision, pruned_us=pruned_us)
         try:
-            for number in range(data[_HEAD.size]):
-                shard, position = _PLACE.unpack_from(data, _HEAD.size + 1 + number * _PLACE.size)
-                part.positions[shard] = position
+            places = range(_HEAD.size + 1, self._after_places(data), _PLACE.size)
+            part.positions = dict(_PLACE.unpack_from(data, place) for place in places)
             for each in self._group_views(data, self._after_places(data)):
                 group = part.groups.setdefault(each.epoch, Group())
                 if each.settled:

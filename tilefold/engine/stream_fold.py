@@ -15,7 +15,7 @@ from math import gcd
 from typing import Any
 
 from tilefold.declaration.windows import Window
-from tilefold.engine.encode_one import state_slots, totals
+from tilefold.engine.encode_one import totals
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import is_covered
@@ -24,6 +24,18 @@ from tilefold.engine.windows import bounds_us, reach_us
 
 LOOSE_ROWS = 64
 """Up to so many rows of a key stay single events."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A partial's place among the components."""
+
+    start: int
+    stop: int
+    join: Any
+    fold: Any
+    stored: Any
+    running: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,10 @@ class StreamFolder:
 
     def __init__(self, layout: Layout, windows: Sequence[Window], schedule_us: int, valid_for_us: int) -> None:
         self._grain_us = layout.grain_us
-        self._slots = state_slots(layout)
+        self._slots = [
+            _Slot(slot.start, slot.stop, slot.partial.join, slot.partial.fold, slot.partial.stored, slot.running)
+            for slot in layout.slots
+        ]
         self._windows = windows
         self._schedule_us, self._valid_for_us = schedule_us, valid_for_us
         self._reach_us = reach_us(windows)
@@ -154,17 +169,28 @@ class StreamFolder:
         grain = self._grain_us
         first: list[int] = []
         last: list[int] = []
-        states: list[tuple[Any, ...]] = []
-        for row in rows:
-            cell = row.first_us // grain
+        inside: list[list[tuple[Any, ...]]] = []
+        for first_us, last_us, components in rows:
+            cell = first_us // grain
             if first and cell <= last[-1]:
-                states[-1] = self.join(states[-1], row.components)
-                last[-1] = max(last[-1], row.last_us // grain)
+                inside[-1].append(components)
+                last[-1] = max(last[-1], last_us // grain)
             else:
                 first.append(cell)
-                last.append(row.last_us // grain)
-                states.append(row.components)
+                last.append(last_us // grain)
+                inside.append([components])
+        states = [self._folded(each) for each in inside]
         return Settled(first, last, totals(self._slots, states), rows[-1].last_us)
+
+    def _folded(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+        """The components of several rows as those of one."""
+        if len(rows) == 1:
+            return rows[0]
+        columns = list(zip(*rows, strict=True))
+        folded: list[Any] = []
+        for slot in self._slots:
+            folded += slot.stored(slot.fold(columns[slot.start : slot.stop], 0, len(rows)))
+        return tuple(folded)
 
     def _merged(self, old: Settled, new: Settled) -> Settled:
         """Cells of both; those that overlap become one."""

@@ -159,12 +159,13 @@ class ViewWriter:
             if not waiting:
                 return True
             parts = self._load(list(waiting))
-            cuts = _cuts(parts.values(), entries, self.places)
+            cuts = _cuts(parts.values(), self.places)
             if cuts:  # some part holds some of these events
                 pieces = [cut for piece in _by_epoch(entries, self.places) for cut in _cut(piece, cuts)]
                 rows = [self.target.rows(piece.entries) for piece in pieces]
-            ends = {shard: some[-1].position for shard, some in entries.items()}
-            self._fold_rows(parts, waiting, pieces, rows, ends)
+            for key, part in parts.items():
+                self._add(part, waiting[key], pieces, rows, whole=not cuts)
+            _move(parts.values(), {shard: some[-1].position for shard, some in entries.items()})
             lost = self._write(parts, now_us)
             if lost is None:
                 return False
@@ -187,23 +188,15 @@ class ViewWriter:
         # What another log left behind is in the event log, or lost with that log; its positions mean nothing here.
         return part if part.log == self._log else StreamPart(self._log, part.revision)
 
-    def _fold_rows(
-        self,
-        parts: Mapping[bytes, StreamPart],
-        waiting: Mapping[bytes, str],
-        pieces: Sequence[_Piece],
-        rows: Sequence[Mapping[str, list[Row]]],
-        ends: Mapping[int, int],
+    def _add(
+        self, part: StreamPart, entity: str, pieces: Sequence[_Piece], rows: Sequence[Mapping[str, list[Row]]], *, whole: bool
     ) -> None:
-        add = self.target.folder.add
-        for key, part in parts.items():
-            entity, positions = waiting[key], part.positions
-            for piece, some in zip(pieces, rows, strict=True):
-                own = some.get(entity)
-                if own and all(positions.get(shard, 0) <= low for shard, low in piece.low.items()):
-                    add(part, piece.epoch, own)
-            for shard, end in ends.items():
-                positions[shard] = max(positions.get(shard, 0), end)
+        """Fold what a part lacks; with `whole` it lacks all of it."""
+        positions = part.positions
+        for piece, some in zip(pieces, rows, strict=True):
+            own = some.get(entity)
+            if own and (whole or all(positions.get(shard, 0) <= low for shard, low in piece.low.items())):
+                self.target.folder.add(part, piece.epoch, own)
 
     def _write(self, parts: Mapping[bytes, StreamPart], now_us: int) -> list[bytes] | None:
         """The keys that another writer came first to; None where the view does not take this log."""
@@ -269,12 +262,27 @@ def _by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[_Piece]
         yield _Piece(epoch, {shard: low[shard] for shard in events}, events)
 
 
-def _cuts(parts: Iterable[StreamPart], entries: Entries, places: Mapping[int, Place]) -> dict[int, set[int]]:
+def _move(parts: Iterable[StreamPart], ends: Mapping[int, int]) -> None:
+    """Let parts say that they include the log up to these ends; those that said the same before share what they say now."""
+    before: Mapping[int, int] | None = None
+    after: Mapping[int, int] = {}
+    for part in parts:
+        if part.positions is not before:
+            before = part.positions
+            after = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
+        part.positions = after
+
+
+def _cuts(parts: Iterable[StreamPart], places: Mapping[int, Place]) -> dict[int, set[int]]:
     """By shard, where parts end that hold some of these events already."""
     cuts: dict[int, set[int]] = {}
+    known: Mapping[int, int] | None = None
     for part in parts:
-        for shard, position in part.positions.items():
-            if shard in entries and position > places[shard].position:
+        if part.positions is known:
+            continue
+        known = part.positions
+        for shard, position in known.items():
+            if shard in places and position > places[shard].position:
                 cuts.setdefault(shard, set()).add(position)
     return cuts
 

@@ -91,6 +91,13 @@ class LogSnapshot:
         """Whether the log holds an event that did not come by the stream."""
         return bool((self.pinned.files[ORIGIN] != STREAMED).any())
 
+    def newest_us(self, timestamp_field: str) -> int | None:
+        """The time of the newest event that counts, in microseconds; None where there is no event."""
+        if not (days := self._days):
+            return None
+        times = self.scan_unique(max(days), [timestamp_field]).select(pl.col(timestamp_field).max().dt.timestamp("us"))
+        return int(self.pinned.collect(times).item())
+
     def scan(self, dates: Iterable[date] | None = None, columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """All rows of `dates` (all dates where None), repeats included; all columns or only `columns`."""
         files = self.pinned.files if dates is None else self._files(set(dates))

@@ -14,12 +14,19 @@ from tilefold.stores.store_errors import ONLINE, Faults, Role
 
 
 class OnlineLink:
-    """The ways to talk to one store."""
+    """The ways to talk to one store.
 
-    def __init__(self, client: Redis, role: Role = ONLINE) -> None:
+    Parameters
+    ----------
+    wait_s
+        The longest that a command sent by `waiting` may wait inside the server.
+    """
+
+    def __init__(self, client: Redis, role: Role = ONLINE, wait_s: float = 0) -> None:
         self.client = client
         self.faults = Faults(client, role)
         self.trips = RoundTrips(client)
+        self._waiting_trips = RoundTrips(client, wait_s)
         self.scripts = ScriptRunner(self.trips, self.faults)
 
     def command(self, *command: bytes) -> Any:
@@ -29,10 +36,10 @@ class OnlineLink:
         except RedisError as error:
             raise self.faults.translated(error) from error
 
-    def commands(self, *commands: bytes) -> list[Any]:
-        """The replies to packed commands, sent at once, that may be repeated."""
+    def waiting(self, *commands: bytes) -> list[Any]:
+        """The replies to packed commands, sent at once, that may be repeated and may wait, on connections of their own."""
         try:
-            return self.trips.many(b"".join(commands), len(commands))
+            return self._waiting_trips.many(b"".join(commands), len(commands))
         except RedisError as error:
             raise self.faults.translated(error) from error
 
@@ -46,4 +53,5 @@ class OnlineLink:
     def close(self) -> None:
         """Close all connections."""
         self.trips.close()
+        self._waiting_trips.close()
         self.client.close()

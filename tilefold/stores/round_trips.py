@@ -41,10 +41,17 @@ def packed(*command: bytes) -> bytes:
 
 
 class RoundTrips:
-    """Sends packed commands and reads their replies; safe to share among threads and after a fork."""
+    """Sends packed commands and reads their replies; safe to share among threads and after a fork.
 
-    def __init__(self, client: Redis) -> None:
+    Parameters
+    ----------
+    wait_s
+        How much longer than usual an answer may take: for commands that wait inside the server.
+    """
+
+    def __init__(self, client: Redis, wait_s: float = 0) -> None:
         self._pool = client.connection_pool
+        self._wait_s = wait_s
         self._idle: list[AbstractConnection] = []  # append and pop are atomic
 
     def one(self, request: bytes) -> Any:
@@ -105,5 +112,7 @@ class RoundTrips:
 
     def _connect(self) -> AbstractConnection:
         settings = {**self._pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}  # trying again is done here
+        if timeout_s := settings.get("socket_timeout"):
+            settings["socket_timeout"] = timeout_s + self._wait_s
         connection: AbstractConnection = self._pool.connection_class(**settings)
         return connection

@@ -62,8 +62,9 @@ class StreamedWrite:
 
     def commit(self) -> StreamedResult:
         """Read, write and commit; without anything new no commit is made."""
-        self._prepare(self._table.snapshot())  # outside of the table's lock, so that other writers go on
-        version = self._table.commit(self._decide)
+        snapshot = self._table.snapshot()
+        self._prepare(snapshot)  # outside of the table's lock, so that other writers go on
+        version = snapshot.version if self._places == self._behind else self._table.commit(self._decide)
         return StreamedResult({day: rows.height for day, rows in sorted(self._days.items())}, self._places, version)
 
     def _decide(self, snapshot: Snapshot) -> Change | None:

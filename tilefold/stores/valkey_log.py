@@ -34,6 +34,7 @@ MEMORY_SHARE = 0.9
 """Of the server's limit; above it new events are refused."""
 READ_BYTES_MAX = 16 * 1024 * 1024
 _FIRST_BATCHES = 8
+_WAIT_STEP_MS = 2000
 _IDS_AT_ONCE = 1000
 _ANSWER_TTL_MS = b"60000"  # a repeat comes within seconds
 
@@ -82,7 +83,7 @@ class ValkeyLog:
         StoreUnavailableError
             It does not answer, or refuses the password.
         """
-        link = OnlineLink(client_of(url, STREAM), STREAM)
+        link = OnlineLink(client_of(url, STREAM), STREAM, _WAIT_STEP_MS / 1000)
         log = cls(link, f"{prefix}:{source}:log", horizon_us, keep_s, now_us)
         try:
             check(link)
@@ -198,20 +199,16 @@ class ValkeyLog:
         return answer
 
     def _next(self, after: Mapping[int, int], batches: int, wait_ms: int) -> dict[int, list[Any]]:
-        """The next batches of some shards as the server gives them; waits in steps that its connection allows."""
+        """The next batches of some shards as the server gives them; waits in steps."""
         deadline_s = time.monotonic() + wait_ms / 1000
         while True:
             left_ms = max(0, int((deadline_s - time.monotonic()) * 1000))
-            command = read_command(self._key, after, batches, min(left_ms, self._step_ms()))
-            reply, incarnation = self._link.commands(command, packed(b"HGET", self._key, b"incarnation"))
+            command = read_command(self._key, after, batches, min(left_ms, _WAIT_STEP_MS))
+            reply, incarnation = self._link.waiting(command, packed(b"HGET", self._key, b"incarnation"))
             if incarnation is None or incarnation.decode() != self.incarnation:
                 self._gone()
             if reply or not left_ms:
                 return {int(key.rpartition(b":")[2]): some for key, some in reply or ()}
-
-    def _step_ms(self) -> int:
-        timeout_s = self._link.client.connection_pool.connection_kwargs.get("socket_timeout") or 2.0
-        return max(1, int(timeout_s * 500))
 
     def _facts(self) -> dict[bytes, bytes]:
         flat = self._link.command(b"HGETALL", self._key)

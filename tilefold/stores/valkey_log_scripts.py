@@ -41,7 +41,7 @@ local function mark(position, every_ms, marked)
   local time = call('TIME')
   local now_ms = number(time[1]) * 1000 + math.floor(number(time[2]) / 1000)
   if every_ms == 0 or now_ms < marked or now_ms >= marked + every_ms then
-    call('ZADD', log .. ':times', text(now_ms), text(position))
+    call('ZADD', log .. ':times', 'NX', text(now_ms), text(position))
     call('HSET', log, 'marked', text(now_ms))
   end
   return now_ms
