@@ -59,7 +59,7 @@ def definitions(tmp_path: Path) -> Path:
 @pytest.fixture
 def tilefold(root: Path, definitions: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command in this process: exit code, standard output, standard error."""
-    for name in ("TILEFOLD_ROOT", "TILEFOLD_DEFINITIONS", "TILEFOLD_ONLINE_URL", "TILEFOLD_NAME"):
+    for name in ("TILEFOLD_ROOT", "TILEFOLD_DEFINITIONS", "TILEFOLD_ONLINE_URL", "TILEFOLD_STREAM_URL", "TILEFOLD_NAME"):
         monkeypatch.delenv(name, raising=False)
 
     def call(*arguments: str) -> Told:

@@ -14,7 +14,7 @@ from rich.table import Table
 import tilefold
 from tilefold.cli import show
 from tilefold.cli.demo import run_demo
-from tilefold.cli.doctor import bind, examine
+from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.given import key_types, parsed_keys, parsed_time
 from tilefold.cli.session import Session
@@ -22,7 +22,7 @@ from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.engine.time import to_datetime
 from tilefold.workspace import Workspace
 
-GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--name")
+GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
 GLOBAL_FLAGS = ("--debug",)
 
 app = typer.Typer(
@@ -54,6 +54,10 @@ def options(
     online: Annotated[
         str | None, typer.Option(envvar="TILEFOLD_ONLINE_URL", help="A Redis URL; an embedded server where not given.")
     ] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(envvar="TILEFOLD_STREAM_URL", help="For pushed events: a Redis URL that syncs each write, or kafka://."),
+    ] = None,
     name: Annotated[str | None, typer.Option(envvar="TILEFOLD_NAME", help="The prefix of the workspace's keys.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version)] = False,
@@ -62,7 +66,7 @@ def options(
     del version
     session: Session = context.obj
     session.root, session.definitions, session.online, session.name = root, definitions, online or None, name or None
-    session.debug = debug
+    session.stream, session.debug = stream or None, debug
 
 
 @app.command()
@@ -158,10 +162,15 @@ def doctor(
     bind_online: Annotated[
         str | None, typer.Option(help="Bind the folder to this store (a Redis URL, or `embedded`) first.")
     ] = None,
+    bind_stream: Annotated[
+        str | None, typer.Option(help="Bind the folder's streams to this place (a URL, or `embedded`) first.")
+    ] = None,
 ) -> None:
     """Check versions, folder, store, tables and definitions, and say how to mend what is wrong."""
     if bind_online is not None:
         bind(context.obj, bind_online)
+    if bind_stream is not None:
+        move_stream(context.obj, bind_stream)
     if not examine(context.obj, show.console()):
         raise typer.Exit(FAULT)
 

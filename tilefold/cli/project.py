@@ -57,6 +57,7 @@ class Project:
             "TILEFOLD_ROOT": str(self.home.parent),
             "TILEFOLD_DEFINITIONS": str(named.absolute()) if named.is_dir() else session.definitions,
             "TILEFOLD_ONLINE_URL": session.online,
+            "TILEFOLD_STREAM_URL": session.stream,
             "TILEFOLD_NAME": session.name,
             "DAGSTER_HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join(paths),

@@ -13,7 +13,7 @@ Rows of a settled group count in grains of the view and hold totals; those of a 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 from tilefold.engine.codec import FLOAT_FORMATS, HEADER, INT_FORMATS, Codec, Part
@@ -147,26 +147,32 @@ class StreamCodec:
                     settled.encoded = _GROUP.pack(epoch, 1, settled.newest_us, len(rows)) + rows
                 yield settled.encoded
             if group.loose:
-                first, last, components = zip(*group.loose, strict=True)
-                rows = self._few(first, last, components) or self._many(first, last, components)
-                yield _GROUP.pack(epoch, 0, last[-1], len(rows)) + rows
+                rows = self._few(group.loose) or self._any(group.loose)
+                yield _GROUP.pack(epoch, 0, group.loose[-1].last_us, len(rows)) + rows
 
-    def _few(self, first: Sequence[int], last: Sequence[int], components: Sequence[tuple[Any, ...]]) -> bytes | None:
+    def _any(self, loose: Sequence[Row]) -> bytes:
+        first, last, components = zip(*loose, strict=True)
+        return self._encoder.rows(first, last, list(zip(*components, strict=True)))
+
+    def _few(self, loose: Sequence[Row]) -> bytes | None:
         """Single events laid out in one call, as nearly all are: numbers without nulls, counts of one byte; else None.
 
-        These are most of a writer's work. The bytes may be more than `_rows` makes, and are read by the same rules.
+        These are most of a writer's work. The bytes may be more than `RowEncoder` makes, and are read by the same rules.
         """
-        if self._code is None or first != last:
+        if self._code is None:
             return None
-        base = first[0]
-        numbers = chain([each - base for each in first], *zip(*components, strict=True))
         try:
-            return self._packer(len(first)).pack(len(first), self._code, base, *numbers)
+            if len(loose) == 1:
+                base, last_us, numbers = loose[0]
+                return self._packer(1).pack(1, self._code, base, 0, *numbers) if base == last_us else None
+            first, last, components = zip(*loose, strict=True)
+            if first != last:
+                return None
+            base = first[0]
+            columns = chain([each - base for each in first], *zip(*components, strict=True))
+            return self._packer(len(first)).pack(len(first), self._code, base, *columns)
         except struct.error:  # a null, or a count that is larger
             return None
-
-    def _many(self, first: Sequence[int], last: Sequence[int], components: Sequence[tuple[Any, ...]]) -> bytes:
-        return self._encoder.rows(first, last, list(zip(*components, strict=True)))
 
     def _packer(self, rows: int) -> struct.Struct:
         """What packs so many rows."""

@@ -21,10 +21,9 @@ from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.stream_part import Row, StreamPart
 from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.stores.stream_log import Place, StreamLog
-from tilefold.stores.stream_parts import Seeded, Taken, log_number
+from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
 
 KEYS_PER_BATCH = 2_000
-_TOKEN_BYTES = 16
 _REVISION_BITS = 62  # drawn anew, so that a writer that slept since before the seeding never matches
 
 
@@ -121,7 +120,7 @@ class Seeding:
     ) -> None:
         self._view, self._store, self._base, self._now_us = view, store, base, now_us
         self._chance = chance or secrets.SystemRandom()
-        self._token = self._chance.randbytes(_TOKEN_BYTES)
+        self._token = self._chance.randbytes(TOKEN_BYTES)
         self._log = log_number(log.incarnation)
         store.begin_seed(view.name, view.version, self._token)
         self._history = history()  # after `begin_seed`: an earlier seeding has an earlier one
