@@ -6,6 +6,7 @@ from functools import partial
 
 from tilefold.engine.codec import seal
 from tilefold.engine.mark import Mark
+from tilefold.engine.plan import reads_newest
 from tilefold.engine.time import to_datetime
 from tilefold.errors import FormatError, InputError, complaint
 from tilefold.serving.context import ViewContext, require_online
