@@ -1,8 +1,8 @@
 """`WorkspaceResource`: where the Delta tables and the online store are, as Dagster configuration.
 
 The rule: a run opens the workspace once, when it is first asked for, and closes it at its end. Where nothing is configured
-the environment decides (`TILEFOLD_ROOT`, `TILEFOLD_DEFINITIONS`, `TILEFOLD_ONLINE_URL`, `TILEFOLD_STREAM_URL`,
-`TILEFOLD_NAME`), as for the command line; variables are named in the configuration, not copied into it, so that no password
+the environment decides, as for the command line (`TILEFOLD_ROOT`, `TILEFOLD_DEFINITIONS`, `TILEFOLD_ONLINE_URL`,
+`TILEFOLD_STREAM_URL`, `TILEFOLD_NAME`); variables are named in the configuration, not copied into it, so that no password
 shows in the UI.
 """
 
@@ -38,7 +38,7 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
     online_url
         A Redis URL; none for the embedded server under `root`.
     stream_url
-        Where pushed events wait until they are drained; none for an embedded server under `root`.
+        A Redis URL or `kafka://host:port` for pushed events; none for a second embedded server under `root`.
     name
         The prefix of the workspace's keys; none for the default.
     storage
@@ -77,8 +77,9 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
     def open(self) -> Workspace:
         """Open the workspace anew; whoever calls this closes it."""
         options = self.storage_options
-        named: dict[str, Any] = {"name": self.name, "storage_options": options, "stream": self.stream_url}
-        return Workspace(self.root, self.definitions, self.online_url, **named)
+        return Workspace(
+            self.root, self.definitions, self.online_url, name=self.name, storage_options=options, stream=self.stream_url
+        )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close what the run opened."""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 
 import polars as pl
 
-from tilefold.declaration.sources import Source
+from tilefold.declaration.sources import Source, StreamSource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
@@ -40,7 +40,7 @@ from tilefold.serving.reports import (
 )
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_standing import Standing
-from tilefold.serving.sync import StreamSide, run_sync
+from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
 from tilefold.stores.cached_mark import CachedMark
@@ -168,6 +168,16 @@ class Workspace:
     def stream_log(self, source: str) -> StreamLog:
         """The stream log of a source, for those who look inside; opened when it is first asked for."""
         return self._desk(source).stream
+
+    def open_streams(self) -> None:
+        """Open the stream log of every source that has one: who does it first owns their embedded server."""
+        for name, source in self.definitions.sources.items():
+            if isinstance(source, StreamSource):
+                self.stream_log(name)
+
+    def streams_used(self) -> bool:
+        """Whether a stream of this workspace was ever opened."""
+        return self._home.streams.used()
 
     def stream_desk(self, source: str) -> StreamDesk:
         """The stream side of a source, for those who run its writer or look inside."""

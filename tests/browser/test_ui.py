@@ -79,14 +79,15 @@ def backfill(stack: Stack, days: list[str]) -> str:
     return started
 
 
-def shown(browser: webdriver.Chrome, url: str, words: tuple[str, ...], name: str) -> str:
-    """The text of a page once it holds the words and loads no more; a picture of it is kept."""
+def shown(browser: webdriver.Chrome, url: str, words: tuple[str, ...], name: str, arrows: int = 0) -> str:
+    """The text of a page once it holds the words and so many arrows and loads no more; a picture of it is kept."""
     browser.get(url)
 
     def text(page: webdriver.Chrome) -> str | None:
         body = str(page.execute_script("return document.body ? document.body.innerText : ''"))
         busy = any(word in body for word in ("Loading", "fetching"))
-        return body if all(word in body for word in words) and not busy else None
+        drawn = int(page.execute_script("return document.querySelectorAll('path[marker-end]').length"))
+        return body if all(word in body for word in words) and not busy and drawn >= arrows else None
 
     try:
         return str(WebDriverWait(browser, PAGE_S).until(text, f"{words} on {url}"))
@@ -104,9 +105,10 @@ def test_the_backfill_page_shows_a_completed_backfill(stack: Stack, browser: web
 
 @pytest.mark.usefixtures("backfill")
 def test_the_asset_graph_shows_every_step(stack: Stack, browser: webdriver.Chrome) -> None:
-    """The graph of all assets shows the event log and, of each view, the three steps behind it."""
+    """The graph of all assets shows the event log and, of each view, the three steps behind it, with arrows between them."""
     opened = ",".join(f"global@global:{group}" for group in GROUPS)
-    text = shown(browser, f"{stack.url}/asset-groups?expanded={opened}", (*GROUPS, "event_log", "online"), "asset-graph")
+    url, arrows = f"{stack.url}/asset-groups?expanded={opened}", 9  # from the log to three views, two within each
+    text = shown(browser, url, (*GROUPS, "event_log", "online"), "asset-graph", arrows)
     assert [text.count(step) for step in ("event_log", "tiles", "compacted", "online")] == [1, 3, 3, 3]
 
 

@@ -92,6 +92,20 @@ def test_events_that_are_not_taken() -> None:
     assert "must work row by row" in stream_refusal(summed)
 
 
+@pytest.mark.parametrize("hours", [1, -5, 24])
+def test_times_of_another_day(hours: int) -> None:
+    """A function that moves times to another UTC day is refused, since tiles are kept by the event's day."""
+    message = stream_refusal(lambda frame: frame.with_columns(pl.col("timestamp").dt.offset_by(f"{hours}h")), name="spend")
+    assert message.startswith("view 'spend': the function of a stream view must leave each event's time in the event's own UTC")
+
+
+def test_times_of_the_same_day() -> None:
+    """Times may be made coarser within a day."""
+    assert (
+        declare_stream(lambda frame: frame.with_columns(pl.col("timestamp").dt.truncate("1h")), name="spend").kind == "stream"
+    )
+
+
 def test_together_only() -> None:
     """A function that fails on many events but takes each alone is refused."""
 

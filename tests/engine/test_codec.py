@@ -234,9 +234,9 @@ def test_an_absurd_list_is_refused_before_it_is_made(length: int) -> None:
         tracemalloc.stop()
 
 
-def test_neighbours_do_not_change_bytes() -> None:
-    """A key's bytes are the same encoded alone or among keys of other widths, nulls and lengths."""
-    cases = list(INTS)
+@pytest.mark.parametrize("cases", [list(INTS), ["eight_bytes", "one_byte", "four_bytes", "two_bytes"]])
+def test_neighbours_do_not_change_bytes(cases: list[str]) -> None:
+    """A key's bytes are the same encoded alone or among keys of other widths, nulls and lengths; so where none is all zero."""
     each = [stored(columns_of(case)) for case in cases]
     together = [
         Stored(pl.concat([columns[n].values for columns in each]), one.nullable, one.running) for n, one in enumerate(each[0])

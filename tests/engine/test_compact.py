@@ -15,6 +15,7 @@ from tilefold.engine.entity import KEY_HASH
 from tilefold.engine.layout import EVENTS, FIRST, Layout, layout_of
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import Folder
+from tilefold.engine.plan import at_watermark
 from tilefold.engine.time import DAY_US
 from tilefold.types import Field
 
@@ -41,7 +42,7 @@ def daily(keys: dict[str, int]) -> pl.DataFrame:
 def compacted(layout: Layout, frame: pl.DataFrame, few: int | None, watermark_us: int = WATERMARK_US) -> pl.DataFrame:
     """The parts at a watermark."""
     tiles = tiles_of(frame, layout).filter(pl.col("tf_last_us") < watermark_us)
-    return compact(tiles, layout, Folder(layout).windows, watermark_us, few)
+    return compact(tiles, layout, Folder(layout).windows, at_watermark(watermark_us), few)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_out_of_reach() -> None:
 def test_no_tiles() -> None:
     """Of no tiles there are no parts, in the right columns."""
     layout = layout_for(DAY)
-    parts = compact(layout.tile_schema.to_frame(), layout, [DAY], WATERMARK_US, 3)
+    parts = compact(layout.tile_schema.to_frame(), layout, [DAY], at_watermark(WATERMARK_US), 3)
     assert (parts.height, parts.schema) == (0, part_schema(layout))
 
 
@@ -110,7 +111,7 @@ def test_keys_of_one_hash_stay_apart(view: DrawnView, frame: pl.DataFrame, few: 
     tiles = tiles_of(frame, layout, epochs=2).filter(pl.col("tf_first_us") < WATERMARK_US)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(compacting, "key_hash_expr", lambda _: pl.lit(7, dtype=pl.Int64).alias(KEY_HASH))
-        parts = compact(tiles, layout, Folder(layout).windows, WATERMARK_US, few)
+        parts = compact(tiles, layout, Folder(layout).windows, at_watermark(WATERMARK_US), few)
     assert_reads_equal_reference(view, layout, frame, parts, WATERMARK_US)
 
 
@@ -122,9 +123,9 @@ def test_a_key_does_not_depend_on_its_neighbours(view: DrawnView, frame: pl.Data
     watermark_us = BEGIN_US + day * DAY_US
     tiles = tiles_of(frame, layout).filter(pl.col("tf_first_us") < watermark_us)
     windows = Folder(layout).windows
-    for row in compact(tiles, layout, windows, watermark_us, few).to_dicts():
+    for row in compact(tiles, layout, windows, at_watermark(watermark_us), few).to_dicts():
         mine = tiles.filter(pl.all_horizontal(pl.col(name) == row[name] for name in layout.key_names))
-        alone = compact(mine, layout, windows, watermark_us, few)
+        alone = compact(mine, layout, windows, at_watermark(watermark_us), few)
         assert alone[PART].to_list() == [row[PART]]
 
 

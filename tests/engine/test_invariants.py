@@ -15,6 +15,7 @@ from tilefold.engine.compact import compact
 from tilefold.engine.layout import Layout, layout_of
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import Folder, in_force
+from tilefold.engine.plan import at_watermark
 from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.tiles import build_tiles, prepare_events
 from tilefold.engine.time import DAY_US, day_start_us
@@ -78,7 +79,7 @@ def test_a_read_of_compacted_tiles_equals_the_reference(
     layout = layout_of(view)
     watermark_us = BEGIN_US + day * DAY_US
     tiles = tiles_of(frame, layout, epochs).filter(pl.col("tf_first_us") < watermark_us)
-    parts = compact(tiles, layout, Folder(layout).windows, watermark_us, few)
+    parts = compact(tiles, layout, Folder(layout).windows, at_watermark(watermark_us), few)
     assert_reads_equal_reference(view, layout, frame, parts, watermark_us)
 
 
@@ -93,7 +94,7 @@ def test_the_order_of_tile_rows_does_not_matter(
     tiles = tiles_of(frame, layout, 3).filter(pl.col("tf_first_us") < watermark_us)
     order = list(range(tiles.height))
     shuffler.shuffle(order)
-    parts = compact(tiles[order], layout, Folder(layout).windows, watermark_us, 1)
+    parts = compact(tiles[order], layout, Folder(layout).windows, at_watermark(watermark_us), 1)
     assert_reads_equal_reference(view, layout, frame, parts, watermark_us)
 
 
@@ -108,7 +109,6 @@ def test_every_function_of_every_type_equals_the_reference(grain_us: int, few: i
         tiles = tiles_of(frame, layout, epochs=2)
         for day in (3, 8, DAYS):
             watermark_us = BEGIN_US + day * DAY_US
-            parts = compact(
-                tiles.filter(pl.col("tf_last_us") < watermark_us), layout, Folder(layout).windows, watermark_us, few
-            )
+            below = tiles.filter(pl.col("tf_last_us") < watermark_us)
+            parts = compact(below, layout, Folder(layout).windows, at_watermark(watermark_us), few)
             assert_reads_equal_reference(view, layout, frame, parts, watermark_us)

@@ -1,13 +1,16 @@
 """Tiles: what a row holds, how ties are broken, and which columns features share."""
 
+import re
+from datetime import date
+
 import polars as pl
 import pytest
 
 from tests.engine.drawing import BEGIN_US, HOUR_US, DrawnView, dense_frame, feature, full_view
 from tilefold.declaration.windows import Window
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, layout_of
-from tilefold.engine.tiles import build_tiles, check_keys, prepare_events
-from tilefold.engine.time import DAY_US
+from tilefold.engine.tiles import build_tiles, check_day, check_keys, prepare_events
+from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.errors import InputError
 from tilefold.functions.base import TIE
 from tilefold.types import Field
@@ -105,3 +108,16 @@ def test_null_keys_are_named() -> None:
     message = r"view 'drawn': join key 'key' must not be null, and is in 2 events; .*pl\.col\('key'\)\.is_not_null\(\)"
     with pytest.raises(InputError, match=message):
         check_keys(tiles, layout)
+
+
+def test_events_of_another_day() -> None:
+    """Tiles of events that a transformation moved to another day are refused; the last microsecond of a day is in it."""
+    layout, day = layout_for((None, "count")), date(2022, 1, 8)
+    assert day_start_us(day) == BEGIN_US
+    frame = dense_frame(1, rows=3).with_columns(timestamp=pl.Series([BEGIN_US, BEGIN_US + DAY_US - 1, BEGIN_US + DAY_US]))
+    events = frame.with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC"))).lazy()
+    tiles = build_tiles(prepare_events(events, layout, "timestamp", 0), layout, 1, one_day=False).collect()
+    check_day(tiles.filter(pl.col(LAST) < BEGIN_US + DAY_US), layout, day)
+    message = "view 'drawn': its function must leave each event's time in the event's own UTC day; got '2022-01-09 00:00:00"
+    with pytest.raises(InputError, match=re.escape(message)):
+        check_day(tiles, layout, day)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilefold.declaration.windows import Window
-from tilefold.engine.plan import cuts_us, first_start_us
 from tilefold.engine.time import DAY_US, day_of, day_start_us, days_between, floor, to_datetime, to_us
 from tilefold.engine.windows import BEGINNING_US, bounds_us, edge_us, reach_us
 
@@ -48,14 +47,6 @@ def test_reach() -> None:
     """The reach is how far the longest window begins before its edge; a lifetime has none."""
     assert reach_us([Window(7 * DAY_US, 3 * DAY_US), Window(9 * DAY_US)]) == 10 * DAY_US
     assert reach_us(WINDOWS) is None
-
-
-def test_cuts() -> None:
-    """Tiles are cut at every window's start and end below the watermark, and nowhere else."""
-    moved = Window(7 * DAY_US, DAY_US)
-    assert [cut // DAY_US for cut in cuts_us([*WINDOWS, moved], EDGE)] == [70, 92, 93, 99]
-    assert cuts_us([Window(None)], EDGE) == []
-    assert first_start_us([*WINDOWS[:2], moved], EDGE) == 92 * DAY_US
 
 
 @given(TIMES)

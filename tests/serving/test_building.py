@@ -141,6 +141,20 @@ def test_null_keys_from_a_transformation(tmp_path: Path, online_url: str) -> Non
         assert ws.context("spend").tile_table().snapshot().days() == {}
 
 
+def _a_day_later(events: pl.LazyFrame) -> pl.LazyFrame:
+    return events.with_columns(pl.col("at").dt.offset_by("1d"))
+
+
+def test_times_of_another_day(tmp_path: Path, online_url: str) -> None:
+    """A transformation that moves events to another day is refused: no window would look for them there."""
+    view = declare(wanted=[Aggregate(function="count", time_window=DAY)])
+    object.__setattr__(view.transformation, "function", _a_day_later)
+    with opened(tmp_path, online_url, view, now=day(8)) as ws:
+        ws.append("events", frame(ROWS))
+        with pytest.raises(InputError, match="must leave each event's time in the event's own UTC day"):
+            ws.build_tiles("spend", day(0), day(7))
+
+
 def test_a_failing_transformation(tmp_path: Path, online_url: str) -> None:
     """A transformation that returns another type is an InputError that names the view and the column."""
     view = declare(wanted=[Aggregate(input_column=AMOUNT, function="sum", time_window=DAY)])

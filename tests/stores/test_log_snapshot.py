@@ -3,7 +3,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.stores.delta_samples import ARRIVED, DAY, event_log, events
+from tests.stores.delta_samples import ARRIVED, DAY, at_us, event_log, events
 from tilefold.stores.delta import Change
 from tilefold.stores.event_columns import TIMESTAMP
 from tilefold.stores.event_log import EventLog
@@ -11,16 +11,19 @@ from tilefold.stores.event_log import EventLog
 NEXT = DAY + timedelta(days=1)
 
 
-def _drain(log: EventLog, amount: float, *, epoch: int, shard: int, position: int, event_id: str) -> None:
+def _drain(
+    log: EventLog, amount: float, *, epoch: int, shard: int, position: int, event_id: str, at: int = at_us(0, 12)
+) -> None:
     """Write one streamed row, as a drain does."""
     rows = events(amount).with_columns(
+        pl.lit(at).cast(TIMESTAMP).alias("at"),
         pl.lit(event_id).alias("event_id"),
         pl.lit(ARRIVED).cast(TIMESTAMP).alias("tf_ingested_at"),
         pl.lit(epoch, pl.Int64).alias("tf_epoch"),
         pl.lit(shard, pl.Int32).alias("tf_shard"),
         pl.lit(position, pl.Int64).alias("tf_position"),
     )
-    log._table.commit(lambda _: Change([log._table.stage(rows, {"tf_date": DAY, "tf_origin": "stream"})]))
+    log._table.commit(lambda _: Change([log._table.stage(rows, {"tf_date": rows["at"].dt.date()[0], "tf_origin": "stream"})]))
 
 
 def test_days_say_what_they_hold(tmp_path: Path) -> None:
@@ -103,3 +106,17 @@ def test_days_without_streamed_rows_are_scanned_as_they_are(tmp_path: Path) -> N
     plan = log.snapshot().scan_unique(DAY).explain()
     assert "UNIQUE" not in plan
     assert log.snapshot().scan_unique(DAY).collect().height == 2
+
+
+def test_newest_event(tmp_path: Path) -> None:
+    """The newest event is told to the microsecond, from the newest day alone; a repeat that does not count is not it."""
+    log = event_log(tmp_path)
+    assert log.snapshot().newest_us("at") is None
+    log.append(pl.concat([events(1.0), events(3.0, day=1).with_columns(pl.col("at").dt.offset_by("7us"))]), ingested_at=ARRIVED)
+    assert log.snapshot().newest_us("at") == at_us(1, 12) + 7
+    for path in (tmp_path / "log").rglob(f"tf_date={DAY}/**/*.parquet"):
+        path.unlink()
+    assert log.snapshot().newest_us("at") == at_us(1, 12) + 7
+    _drain(log, 2.0, epoch=1, shard=0, position=0, event_id="a", at=at_us(1, 13))
+    _drain(log, 2.0, epoch=1, shard=0, position=1, event_id="a", at=at_us(1, 14))
+    assert log.snapshot().newest_us("at") == at_us(1, 13)

@@ -13,7 +13,7 @@ import typer
 import tilefold
 from tilefold.cli import show
 from tilefold.cli.demo import run_demo
-from tilefold.cli.doctor import bind, examine
+from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.given import key_types, parsed_keys, parsed_time
 from tilefold.cli.listing import listing
@@ -55,7 +55,8 @@ def options(
         str | None, typer.Option(envvar="TILEFOLD_ONLINE_URL", help="A Redis URL; an embedded server where not given.")
     ] = None,
     stream: Annotated[
-        str | None, typer.Option(envvar="TILEFOLD_STREAM_URL", help="Where pushed events wait; embedded where not given.")
+        str | None,
+        typer.Option(envvar="TILEFOLD_STREAM_URL", help="For pushed events: a Redis URL that syncs each write, or kafka://."),
     ] = None,
     name: Annotated[str | None, typer.Option(envvar="TILEFOLD_NAME", help="The prefix of the workspace's keys.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
@@ -155,7 +156,7 @@ def explain(context: typer.Context, view: ViewName, keys: Keys = None, at: At = 
 def views(context: typer.Context) -> None:
     """List what is declared, and how far it is served."""
     with _opened(context) as workspace:
-        show.console().print(listing(context.obj, workspace))
+        show.console().print(listing(workspace))
 
 
 @app.command()
@@ -164,10 +165,15 @@ def doctor(
     bind_online: Annotated[
         str | None, typer.Option(help="Bind the folder to this store (a Redis URL, or `embedded`) first.")
     ] = None,
+    bind_stream: Annotated[
+        str | None, typer.Option(help="Bind the folder's streams to this place (a URL, or `embedded`) first.")
+    ] = None,
 ) -> None:
     """Check versions, folder, store, tables and definitions, and say how to mend what is wrong."""
     if bind_online is not None:
         bind(context.obj, bind_online)
+    if bind_stream is not None:
+        move_stream(context.obj, bind_stream)
     if not examine(context.obj, show.console()):
         raise typer.Exit(FAULT)
 

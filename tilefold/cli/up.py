@@ -42,13 +42,12 @@ def run_up(session: Session, host: str, port: int) -> int:
     project.prepare()
     url = f"http://{host}:{port}"
     with told_to_end() as end, _alone(project.home, url), session.workspace() as workspace:
+        workspace.open_streams()
         _check_port(host, port)
-        streams = stream_sources(workspace.definitions)
-        for source in streams:
-            workspace.stream_log(source)  # this process owns the stream logs' server, too
+        project.make_records(session)
         orphans, stages = Orphans(), list[list[Child]]()
         try:
-            for commands in _stages(project, host, port, streams):
+            for commands in _stages(project, host, port, stream_sources(workspace.definitions)):
                 stages.append(_started(project, session, commands))
             return _stay([child for stage in stages for child in stage], orphans, end, url)
         finally:

@@ -2,11 +2,13 @@
 
 The rule: it is run on made-up events all at once, in another order and one by one, and must return the same rows, in any
 order. So a filter, a projection or a derived column passes; grouping, `over`, `shift`, `unique` and `head` do not. An event
-that the function cannot take even alone (a text that is no number) tells nothing and is left out.
+that the function cannot take even alone (a text that is no number) tells nothing and is left out. Times stay in the event's
+own UTC day, by which tiles are kept.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -18,54 +20,87 @@ from tilefold.types import Field
 
 _RULE = "the function of a stream view must work row by row"
 _MEND = "Only filter rows, choose columns and derive columns from those of the same row; aggregates are features."
-_Rows = Counter[str]
+_DAY_RULE = "the function of a stream view must leave each event's time in the event's own UTC day"
+_DAY_MEND = "Shift or replace times where events enter the source."
+_FAILURES = (InputError, pl.exceptions.PolarsError)
 
 
-def check_row_by_row(
-    thing: str,
-    transformation: Transformation,
-    source: Source,
-    columns: Sequence[Field],
-    literals: Iterable[object],
-    start_us: int,
-) -> None:
-    """Try the function out; `thing` is what errors name, `literals` the constants that its code names.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried out.
+
+    Attributes
+    ----------
+    thing
+        What errors name: the view.
+    columns, timestamp_field
+        What the function returns, and which of it is the event's time.
+    literals
+        The constants that the function's code names.
+    start_us
+        Around which time events are made up.
+    """
+
+    thing: str
+    transformation: Transformation
+    source: Source
+    columns: Sequence[Field]
+    timestamp_field: str
+    literals: Iterable[object]
+    start_us: int
+
+    def run(self, events: pl.DataFrame) -> pl.DataFrame:
+        """What the function returns."""
+        return self.transformation.run(events.lazy(), self.columns).collect()
+
+
+def check_row_by_row(trial: Trial) -> None:
+    """Try the function out.
 
     Raises
     ------
     DeclarationError
-        If events that come together change what becomes of them.
+        If events that come together change what becomes of them, or one is moved to another day.
     """
-    schema = {column.name: column.dtype for column in source.schema or ()}
-    sample = sample_events(schema, source.timestamp_field, literals, start_us)
-    events, alone = _alone(transformation, sample, columns)
+    schema = {column.name: column.dtype for column in trial.source.schema or ()}
+    sample = sample_events(schema, trial.source.timestamp_field, trial.literals, trial.start_us)
+    taken = {
+        number: rows for number in range(sample.height) if (rows := _alone(trial, sample[number : number + 1])) is not None
+    }
+    for number, rows in taken.items():
+        _check_day(trial, sample[trial.source.timestamp_field][number : number + 1], rows[trial.timestamp_field])
+    _check_together(trial, sample[list(taken)], sum((_counted(rows) for rows in taken.values()), Counter()))
+
+
+def _alone(trial: Trial, event: pl.DataFrame) -> pl.DataFrame | None:
+    """What becomes of an event; None where the function cannot take it."""
+    try:
+        return trial.run(event)
+    except _FAILURES:
+        return None
+
+
+def _counted(rows: pl.DataFrame) -> Counter[str]:
+    """Rows as texts, since NaN is not equal to itself."""
+    return Counter(map(repr, rows.rows()))
+
+
+def _check_together(trial: Trial, events: pl.DataFrame, alone: Counter[str]) -> None:
     for together in (events, events.reverse()):
         try:
-            found = _rows(transformation, together, columns)
-        except (InputError, pl.exceptions.PolarsError) as error:
-            raise DeclarationError(
-                complaint(thing, _RULE, f"{together.height} events at once: {brief(error)}", _MEND)
-            ) from error
+            found = _counted(trial.run(together))
+        except _FAILURES as error:
+            value = f"{together.height} events at once: {brief(error)}"
+            raise DeclarationError(complaint(trial.thing, _RULE, value, _MEND)) from error
         if found != alone:
             value = f"{found.total()} rows of {together.height} events at once, {alone.total()} of the same one by one"
             if found.total() == alone.total():
                 value = f"{next(iter(found - alone))} among {together.height} events at once, not one by one"
-            raise DeclarationError(complaint(thing, _RULE, value, _MEND))
+            raise DeclarationError(complaint(trial.thing, _RULE, value, _MEND))
 
 
-def _alone(transformation: Transformation, sample: pl.DataFrame, columns: Sequence[Field]) -> tuple[pl.DataFrame, _Rows]:
-    """The events that the function takes alone, and the rows that it makes of each."""
-    taken: list[int] = []
-    rows: _Rows = Counter()
-    for number in range(sample.height):
-        try:
-            rows += _rows(transformation, sample[number : number + 1], columns)
-        except (InputError, pl.exceptions.PolarsError):  # this event tells nothing; the others may
-            continue
-        taken.append(number)
-    return sample[taken], rows
-
-
-def _rows(transformation: Transformation, events: pl.DataFrame, columns: Sequence[Field]) -> _Rows:
-    """What the function returns, as texts: NaN is not equal to itself."""
-    return Counter(map(repr, transformation.run(events.lazy(), columns).collect().rows()))
+def _check_day(trial: Trial, time: pl.Series, returned: pl.Series) -> None:
+    moved = returned.filter(returned.dt.date() != time.dt.date()[0])
+    if len(moved):
+        value = f"{time[0]} to {moved[0]}"
+        raise DeclarationError(complaint(trial.thing, _DAY_RULE, value, _DAY_MEND))

@@ -10,7 +10,7 @@ from typing import Any
 
 from tilefold.declaration.fingerprint import constants
 from tilefold.declaration.parameters import AggregationLeadingEdge, BatchViewParameters, StreamViewParameters
-from tilefold.declaration.row_by_row import check_row_by_row
+from tilefold.declaration.row_by_row import Trial, check_row_by_row
 from tilefold.declaration.sample_events import literals_of
 from tilefold.declaration.schedule_rules import batch_interval_us, view_times
 from tilefold.declaration.sources import BatchSource, Source, StreamSource
@@ -77,9 +77,11 @@ class _Stream:
 
     def check_function(self, thing: str, parts: ViewParts) -> None:
         """Events are transformed as they come, one or many at a time."""
-        sql, start_us = parts.transformation.sql, parts.times.feature_start_us
+        sql = parts.transformation.sql
         literals = constants(parts.function) if sql is None else literals_of(sql)
-        check_row_by_row(thing, parts.transformation, parts.source, parts.columns, literals, start_us)
+        start_us = parts.times.feature_start_us
+        names = (parts.columns, parts.timestamp_field)
+        check_row_by_row(Trial(thing, parts.transformation, parts.source, *names, literals, start_us))
 
 
 def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:

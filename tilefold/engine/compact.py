@@ -1,6 +1,6 @@
 """Compaction: of many small tiles the few that still answer every window exactly.
 
-The rule: the part of a key depends on its own tiles and the watermark alone. A key with at most `few` cells keeps them as
+The rule: the part of a key depends on its own tiles and the plan alone. A key with at most `few` cells keeps them as
 they are, so its part does not change from day to day while nothing happens to it; a busy key's cells are merged between
 neighbouring cut points of the plan.
 """
@@ -15,13 +15,11 @@ from tilefold.declaration.windows import Window
 from tilefold.engine.encode import Stored, encode_parts
 from tilefold.engine.entity import KEY_HASH, key_hash_expr
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
-from tilefold.engine.plan import cuts_us, first_start_us
+from tilefold.engine.plan import Ints, Plan, ReadSpan, plan_of
 
 _CELL = "__cell"
 _SEGMENT = "__segment"
 CELLS, TILES, PART = "tf_cells", "tf_tiles", "tf_part"
-
-Ints = npt.NDArray[np.int64]
 
 
 def part_schema(layout: Layout) -> pl.Schema:
@@ -35,13 +33,15 @@ def part_schema(layout: Layout) -> pl.Schema:
     return pl.Schema({KEY_HASH: pl.Int64(), **keys, **numbers, PART: pl.Binary()})
 
 
-def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], watermark_us: int, few: int | None) -> pl.DataFrame:
+def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], reads: ReadSpan, few: int | None) -> pl.DataFrame:
     """The batch parts at a watermark.
 
     Parameters
     ----------
     tiles
         Rows of `layout.tile_schema` below the watermark, of every epoch that the compaction covers, in any order.
+    reads
+        Which reads the parts must answer.
     few
         Up to how many cells a key keeps as they are; None keeps all (compaction switched off).
 
@@ -50,16 +50,15 @@ def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], wate
     pl.DataFrame
         Rows of `part_schema`, sorted by `tf_key_hash`; no row for a key without tiles in reach.
     """
-    windows = list(windows)
-    start = first_start_us(windows, watermark_us)
-    hashed = _in_reach(tiles, start, watermark_us).with_columns(key_hash_expr(layout.join_keys))
+    plan = plan_of(windows, reads)
+    hashed = _in_reach(tiles, plan.start_us, plan.watermark_us).with_columns(key_hash_expr(layout.join_keys))
     cells, counts = _by_key(_one_row_per_cell(hashed, layout).drop(EPOCH, strict=False), layout)
     busy = counts > few if few is not None else np.zeros(len(counts), bool)
     if not busy.any():
         return _encode(cells, counts, counts, layout)
     mask = pl.Series(np.repeat(busy, counts))
     quiet = _encode(cells.filter(~mask), counts[~busy], counts[~busy], layout)
-    merged, merged_counts = _by_key(_merge(cells.filter(mask), layout, cuts_us(windows, watermark_us)), layout)
+    merged, merged_counts = _by_key(_merge(cells.filter(mask), layout, plan), layout)
     return pl.concat([quiet, _encode(merged, merged_counts, counts[busy], layout)]).sort(KEY_HASH, *layout.key_names)
 
 
@@ -125,9 +124,9 @@ def _changes(rows: pl.DataFrame, names: list[str]) -> npt.NDArray[np.bool_]:
     return changes
 
 
-def _merge(cells: pl.DataFrame, layout: Layout, cuts: list[int]) -> pl.DataFrame:
-    """Merge the cells of busy keys between neighbouring cuts."""
-    segments = np.searchsorted(np.asarray(cuts, np.int64), cells[FIRST].to_numpy(), side="right")
+def _merge(cells: pl.DataFrame, layout: Layout, plan: Plan) -> pl.DataFrame:
+    """Merge the cells of busy keys between neighbouring points of the plan."""
+    segments = plan.segments(cells[FIRST].to_numpy())
     keys = [KEY_HASH, *layout.key_names, _SEGMENT]
     return cells.with_columns(pl.Series(_SEGMENT, segments)).group_by(keys).agg(layout.merge_rows())
 

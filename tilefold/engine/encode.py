@@ -2,18 +2,18 @@
 
 The rule: a key's bytes depend on its own tiles alone, so an unchanged key has unchanged bytes whatever its neighbours do. What
 stands where is said in `codec` and `part_shape`. Every chunk says first how many bytes it takes of each key's part (`sizes`);
-then all are placed and filled.
+then all are placed and filled. Texts are joined to them key by key.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pyarrow import LargeBinaryArray, large_binary, py_buffer  # type: ignore[attr-defined] # untyped
+from pyarrow import LargeBinaryArray, compute, large_binary, py_buffer, scalar  # type: ignore[attr-defined] # untyped
 
 from tilefold.functions.plain import physical_dtype
 
@@ -48,18 +48,31 @@ class _Runs:
         return np.arange(int(self.counts.sum()), dtype=np.int64) - np.repeat(self.starts, self.counts)
 
     @cached_property
-    def _steps_back(self) -> list[Ints]:
-        """Rows whose next row is of the same key: those of all keys that stand last but one, last but two ..."""
+    def _steps_back(self) -> tuple[Ints, list[tuple[int, int, int]]]:
+        """All rows, those of all keys that stand last first, then those last but one ..., busy keys first.
+
+        And for each step back where the rows of the step before begin, where its own begin, and how many they are.
+        """
         by_count = np.argsort(-self.counts, kind="stable")
         counts, last = self.counts[by_count], (self.starts + self.counts - 1)[by_count]
         most = int(counts[0]) if len(counts) else 0
-        return [last[: np.searchsorted(-counts, -step)] - step for step in range(1, most)]
+        many = np.searchsorted(-counts, -np.arange(most)).tolist()
+        rows = np.concatenate([last[:taken] - step for step, taken in enumerate(many)]) if many else last
+        begins = np.cumsum([0, *many]).tolist()
+        return rows, list(zip(begins, begins[1:], many[1:], strict=False))
 
     def run_back(self, ufunc: np.ufunc, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Running totals of each key's values, from its last one back."""
-        totals = values.copy()
-        for rows in self._steps_back:
-            totals[rows] = ufunc(totals[rows], totals[rows + 1])
+        if ufunc is np.add and values.dtype.kind == "i":  # exact in any order, even where it wraps in between
+            sums = np.cumsum(values)
+            back: Ints = np.repeat(sums[self.starts + self.counts - 1], self.counts) - sums + values
+            return back
+        rows, steps = self._steps_back
+        moved = values[rows]  # so that each step is of neighbours, in place
+        for before, begin, many in steps:
+            ufunc(moved[begin : begin + many], moved[before : before + many], out=moved[begin : begin + many])
+        totals = np.empty_like(values)
+        totals[rows] = moved
         return totals
 
     def reduce(self, ufunc: np.ufunc, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -86,9 +99,13 @@ class _Numbers:
         self.sizes: Ints = widths * runs.counts
 
     def fill(self, out: Bytes, places: Ints) -> None:
+        """Narrow ones first: where all keys have bytes, wider ones overwrite what was cut off of theirs."""
+        narrowest = int(self.widths.min(initial=8))
         for width in _INT_TYPES:
             keys = self.widths == width
-            if keys.any():
+            if width == narrowest:
+                self._fill_width(out, places, width, np.ones_like(keys))
+            elif keys.any():
                 self._fill_width(out, places, width, keys)
 
     def _fill_width(self, out: Bytes, places: Ints, width: int, keys: npt.NDArray[np.bool_]) -> None:
@@ -110,17 +127,6 @@ class _Codes:
     def fill(self, out: Bytes, places: Ints) -> None:
         for number, column in enumerate(self._columns):
             out[places + number] = column.widths
-
-
-class _Raw:
-    """Bytes that are copied as they are; `lengths` of them belong to each key."""
-
-    def __init__(self, data: Bytes, lengths: Ints) -> None:
-        self._data = data
-        self.sizes: Ints = lengths
-
-    def fill(self, out: Bytes, places: Ints) -> None:
-        out[np.repeat(places, self.sizes) + _Runs(self.sizes).within] = self._data
 
 
 class _PerKey:
@@ -155,9 +161,13 @@ def _floats(values: npt.NDArray[Any], runs: _Runs) -> _Numbers:
     return _Numbers(values, runs, np.where(runs.reduce(np.bitwise_or, bits) != 0, width, 0))
 
 
-def _text_bytes(column: pl.Series, runs: _Runs, lengths: Ints) -> _Raw:
-    data = np.frombuffer(b"".join(column.cast(pl.Binary).to_list()), np.uint8)
-    return _Raw(data, runs.reduce(np.add, lengths))
+def _text_bytes(column: pl.Series, runs: _Runs) -> LargeBinaryArray:
+    """The bytes of each key's texts, one after the other."""
+    array = column.rechunk().cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
+    firsts = np.append(runs.starts, len(array))
+    return LargeBinaryArray.from_buffers(large_binary(), len(runs.counts), [None, py_buffer(bounds[firsts]), data])
 
 
 def _numbers_of(column: pl.Series, runs: _Runs) -> _Numbers:
@@ -172,10 +182,16 @@ def _numbers_of(column: pl.Series, runs: _Runs) -> _Numbers:
     return _integers(column.cast(physical).cast(pl.Int64).to_numpy(), runs)
 
 
-def _variable_of(column: pl.Series, runs: _Runs) -> Iterator[Chunk]:
+def _nulls_of(column: pl.Series, runs: _Runs) -> _Numbers:
+    if not column.null_count():
+        return _Numbers(np.zeros(0, np.int64), runs, np.zeros(len(runs.counts), np.int64))
+    return _integers(column.is_null().cast(pl.Int64).to_numpy(), runs)
+
+
+def _variable_of(column: pl.Series, runs: _Runs) -> Iterator[Chunk | LargeBinaryArray]:
     """What follows the numbers: the bytes of texts, the entries of lists."""
     if column.dtype == pl.String:
-        yield _text_bytes(column, runs, column.str.len_bytes().cast(pl.Int64).to_numpy())
+        yield _text_bytes(column, runs)
     elif isinstance(column.dtype, pl.List):
         lengths = column.list.len().cast(pl.Int64).to_numpy()
         entries = column.explode(empty_as_null=False, keep_nulls=False)
@@ -205,13 +221,13 @@ def _totalled(column: Stored, runs: _Runs) -> Stored:
     if column.running is None:
         return column
     physical = column.values.cast(physical_dtype(column.values.dtype))
-    values, nulls = physical if physical.dtype.is_float() else physical.cast(pl.Int64), physical.is_null()
-    if not nulls.any():
+    values = physical if physical.dtype.is_float() else physical.cast(pl.Int64)
+    if not values.null_count():
         return column._replace(values=pl.Series(runs.run_back(getattr(np, column.running), values.to_numpy())))
     least, most = (-np.inf, np.inf) if values.dtype.is_float() else (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
     neutral = {"add": 0, "minimum": most, "maximum": least}[column.running]
     totals = runs.run_back(getattr(np, column.running), values.fill_null(neutral).to_numpy())
-    nothing = runs.run_back(np.minimum, nulls.cast(pl.Int64).to_numpy()) == 1
+    nothing = runs.run_back(np.minimum, values.is_null().cast(pl.Int64).to_numpy()) == 1
     return column._replace(values=pl.select(pl.when(~pl.Series(nothing)).then(pl.Series(totals))).to_series())
 
 
@@ -250,13 +266,21 @@ def _encode_some(first: Ints, last: Ints, columns: Sequence[Stored], counts: Int
     full = [_without_nulls(column.values) for column in columns]
     numbers = [_integers(first - np.repeat(base, counts), runs), _integers(last - first, runs)]
     numbers += [_numbers_of(column, runs) for column in full]
-    nulls = [column.values.is_null() for column in columns if column.nullable]
-    numbers += [_integers(each.cast(pl.Int64).to_numpy(), runs) for each in nulls]
+    numbers += [_nulls_of(column.values, runs) for column in columns if column.nullable]
     variable = [chunk for column in full for chunk in _variable_of(column, runs)]
-    return _placed([_PerKey(counts.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
+    return _joined([_PerKey(counts.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
 
 
-def _placed(chunks: Sequence[Chunk]) -> pl.Series:
+def _joined(pieces: Sequence[Chunk | LargeBinaryArray]) -> pl.Series:
+    """Chunks and texts one after the other in each key's part; Arrow copies texts, by key and not by byte."""
+    groups = groupby(pieces, lambda piece: isinstance(piece, LargeBinaryArray))
+    arrays = [array for ready, group in groups for array in (group if ready else [_placed(list(group))])]
+    nothing = scalar(b"", large_binary())
+    whole: Any = arrays[0] if len(arrays) == 1 else compute.binary_join_element_wise(*arrays, nothing)  # type: ignore[attr-defined]
+    return pl.Series(values=whole, dtype=pl.Binary)
+
+
+def _placed(chunks: Sequence[Chunk]) -> LargeBinaryArray:
     """Chunks one after the other in each key's part."""
     sizes = np.sum([chunk.sizes for chunk in chunks], axis=0, dtype=np.int64)
     ends = np.cumsum(sizes)
@@ -265,9 +289,5 @@ def _placed(chunks: Sequence[Chunk]) -> pl.Series:
     for chunk in chunks:
         chunk.fill(out, places)
         places = places + chunk.sizes
-    return _binary(out, np.concatenate([np.zeros(1, np.int64), ends]))
-
-
-def _binary(data: Bytes, offsets: Ints) -> pl.Series:
-    buffers = [None, py_buffer(offsets), py_buffer(data)]
-    return pl.Series(values=LargeBinaryArray.from_buffers(large_binary(), len(offsets) - 1, buffers), dtype=pl.Binary)
+    buffers = [None, py_buffer(np.concatenate([np.zeros(1, np.int64), ends])), py_buffer(out)]
+    return LargeBinaryArray.from_buffers(large_binary(), len(ends), buffers)

@@ -30,23 +30,45 @@ class Event:
     columns: Mapping[str, Any]
 
 
-def reference_values(features: Iterable[Feature], events: Sequence[Event], edge_us: int) -> dict[str, Value]:
-    """The value of each feature at an edge, by name; OVERFLOW where a sum does not fit."""
+def reference_values(features: Iterable[Feature], events: Sequence[Event], at_us: int) -> dict[str, Value]:
+    """The value of each feature at a time, by name; OVERFLOW where a sum does not fit.
+
+    Parameters
+    ----------
+    at_us
+        Of batch views the leading edge A, which is not counted. Of stream views the read time t, which is; where the view's
+        leading edge is the newest event, the newest one of the source at or before the read time.
+    """
     ordered = sorted(events, key=lambda event: (event.time_us, event.tie.encode()))
-    return {feature.name: _feature_value(feature, ordered, edge_us) for feature in features}
+    return {feature.name: _feature_value(feature, ordered, at_us) for feature in features}
 
 
-def _feature_value(feature: Feature, events: list[Event], edge_us: int) -> Value:
-    values = [_window_value(feature, _inside(window, events, edge_us)) for window in feature.windows]
+def _feature_value(feature: Feature, events: list[Event], at_us: int) -> Value:
+    values = [_window_value(feature, _inside(window, events, at_us)) for window in feature.windows]
     return values if feature.is_series else values[0]
 
 
-def _inside(window: Window, events: list[Event], edge_us: int) -> list[Event]:
-    end = edge_us - window.offset_us
-    if window.size_us is not None:
-        return [event for event in events if end - window.size_us <= event.time_us < end]
-    start = window.lifetime_start_us
-    return [event for event in events if event.time_us < end and (start is None or event.time_us >= start)]
+def _inside(window: Window, events: list[Event], at_us: int) -> list[Event]:
+    holds = _in_batch_window if window.hop_us is None else _in_stream_window
+    return [event for event in events if holds(window, event.time_us, at_us - window.offset_us)]
+
+
+def _in_batch_window(window: Window, time_us: int, edge_us: int) -> bool:
+    """Whether a time is in `[A - W, A)`, or from the lifetime's start on; A is moved back by the window's offset."""
+    if window.size_us is None:
+        return time_us < edge_us and (window.lifetime_start_us is None or time_us >= window.lifetime_start_us)
+    return edge_us - window.size_us <= time_us < edge_us
+
+
+def _in_stream_window(window: Window, time_us: int, t_us: int) -> bool:
+    """Whether a time is in the window read at `t`, which the offset has moved back; each line is a kind of window."""
+    size_us, hop_us = window.size_us, window.hop_us
+    if size_us is None:
+        return time_us <= t_us and (window.lifetime_start_us is None or time_us >= window.lifetime_start_us)
+    if not hop_us:
+        return t_us - size_us < time_us <= t_us
+    grid_us = t_us // hop_us * hop_us
+    return grid_us - size_us <= time_us and (time_us < grid_us if window.ends_on_grid else time_us <= t_us)
 
 
 def _window_value(feature: Feature, events: list[Event]) -> Value:

@@ -10,11 +10,12 @@ leaving out the later one's total, and dropping covered ones is cutting off the 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import gcd
 from typing import Any
 
 from tilefold.declaration.windows import Window
+from tilefold.engine.encode_one import totals
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import is_covered
@@ -32,6 +33,8 @@ class _Slot:
     start: int
     stop: int
     join: Any
+    fold: Any
+    stored: Any
     running: bool
 
 
@@ -59,7 +62,10 @@ class StreamFolder:
 
     def __init__(self, layout: Layout, windows: Sequence[Window], schedule_us: int, valid_for_us: int) -> None:
         self._grain_us = layout.grain_us
-        self._slots = [_Slot(slot.start, slot.stop, slot.partial.join, slot.running) for slot in layout.slots]
+        self._slots = [
+            _Slot(slot.start, slot.stop, slot.partial.join, slot.partial.fold, slot.partial.stored, slot.running)
+            for slot in layout.slots
+        ]
         self._windows = windows
         self._schedule_us, self._valid_for_us = schedule_us, valid_for_us
         self._reach_us = reach_us(windows)
@@ -163,26 +169,28 @@ class StreamFolder:
         grain = self._grain_us
         first: list[int] = []
         last: list[int] = []
-        states: list[tuple[Any, ...]] = []
-        for row in rows:
-            cell = row.first_us // grain
+        inside: list[list[tuple[Any, ...]]] = []
+        for first_us, last_us, components in rows:
+            cell = first_us // grain
             if first and cell <= last[-1]:
-                states[-1] = self.join(states[-1], row.components)
-                last[-1] = max(last[-1], row.last_us // grain)
+                inside[-1].append(components)
+                last[-1] = max(last[-1], last_us // grain)
             else:
                 first.append(cell)
-                last.append(row.last_us // grain)
-                states.append(row.components)
-        return Settled(first, last, self._totalled(states), rows[-1].last_us)
+                last.append(last_us // grain)
+                inside.append([components])
+        states = [self._folded(each) for each in inside]
+        return Settled(first, last, totals(self._slots, states), rows[-1].last_us)
 
-    def _totalled(self, states: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-        columns: list[list[Any]] = []
+    def _folded(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+        """The components of several rows as those of one."""
+        if len(rows) == 1:
+            return rows[0]
+        columns = list(zip(*rows, strict=True))
+        folded: list[Any] = []
         for slot in self._slots:
-            own = [state[slot.start : slot.stop] for state in states]
-            if slot.running:
-                own = list(accumulate(reversed(own), slot.join))[::-1]
-            columns += map(list, zip(*own, strict=True))
-        return columns
+            folded += slot.stored(slot.fold(columns[slot.start : slot.stop], 0, len(rows)))
+        return tuple(folded)
 
     def _merged(self, old: Settled, new: Settled) -> Settled:
         """Cells of both; those that overlap become one."""

@@ -8,6 +8,7 @@ into cells, which hold running totals from the newest one back, like the tiles o
     epoch 8    settled    none                                     loose         .
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ class StreamPart:
     revision
         Counts the writes of this part; a write compares it.
     positions
-        By shard how far the log is included.
+        By shard how far the log is included; replaced and never changed, as many parts share it.
     groups
         By epoch.
     pruned_us
@@ -70,7 +71,7 @@ class StreamPart:
 
     log: int
     revision: int = 0
-    positions: dict[int, int] = field(default_factory=dict)
+    positions: Mapping[int, int] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     pruned_us: int = NOTHING_PRUNED_US
 

@@ -3,13 +3,14 @@
 The rule: a row depends on nothing but the events of its cell and epoch, so a day can be rebuilt at any time to the same rows.
 """
 
+from datetime import date
 from typing import Any
 
 import polars as pl
 
 from tilefold.engine.entity import hash_expr
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
-from tilefold.engine.time import DAY_US
+from tilefold.engine.time import DAY_US, day_start_us, to_datetime
 from tilefold.errors import InputError, complaint
 from tilefold.functions.base import TIE, TIME
 
@@ -89,3 +90,20 @@ def check_keys(tiles: pl.DataFrame, layout: Layout) -> None:
             mend = f"Filter them in the view's transformation: `.filter(pl.col('{name}').is_not_null())`."
             rule = f"join key '{name}' must not be null, and is in {count} events"
             raise InputError(complaint(f"view '{layout.view_name}'", rule, None, mend))
+
+
+def check_day(tiles: pl.DataFrame, layout: Layout, day: date) -> None:
+    """Refuse tiles of events that the view's function moved out of their source's day, where no window would look for them.
+
+    Raises
+    ------
+    InputError
+        If a row of `tiles` holds a time outside of `day`.
+    """
+    start_us = day_start_us(day)
+    moved = tiles.filter((pl.col(FIRST) < start_us) | (pl.col(LAST) >= start_us + DAY_US))
+    if moved.height:
+        mend = "Shift or replace times where events enter the source; tiles are kept by the day of the event."
+        rule = "its function must leave each event's time in the event's own UTC day"
+        times = [str(to_datetime(time_us)) for time_us in moved.select(FIRST, LAST).row(0)]
+        raise InputError(complaint(f"view '{layout.view_name}'", rule, f"{' to '.join(times)} on {day}", mend))

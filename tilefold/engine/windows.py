@@ -47,7 +47,8 @@ def bounds_us(window: Window, at_us: int) -> tuple[int, int]:
         end_us = edge_us if window.ends_on_grid else moved_us + 1
     if window.size_us is None:
         start_us = BEGINNING_US if window.lifetime_start_us is None else window.lifetime_start_us
-        return min(start_us, end_us), end_us
+        # One that has not begun is empty; a stream's stays at its start, since a read time lies on no grid.
+        return (min(start_us, end_us), end_us) if window.hop_us is None else (start_us, max(start_us, end_us))
     return edge_us - window.size_us, end_us
 
 

@@ -11,10 +11,10 @@ from datetime import date, timedelta
 import polars as pl
 
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST
-from tilefold.engine.plan import first_start_us
+from tilefold.engine.plan import ReadSpan, first_start_us, read_span
 from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.serving.building import NO_EVENTS, source_events
-from tilefold.serving.compaction import days_in_reach, events_fingerprint
+from tilefold.serving.compaction import built_reads, days_in_reach, is_current
 from tilefold.serving.context import ViewContext
 from tilefold.stores.log_snapshot import DayFiles, LogSnapshot
 from tilefold.stores.tile_snapshot import DayTiles, TileSnapshot
@@ -75,15 +75,19 @@ def _output_count(context: ViewContext, log: LogSnapshot, day: date) -> pl.LazyF
 def audit_compactions(context: ViewContext, watermarks_us: Sequence[int]) -> dict[int, CountAudit]:
     """Compare the events in the newest compaction at each watermark with those of the tiles within its reach."""
     log, tiles, grain = context.log.snapshot(), context.tile_table().snapshot(), context.layout.grain_us
-    spans = [days_in_reach(context, watermark_us) for watermark_us in watermarks_us]
-    cells = _events_by_cell(tiles, min(first for first, _ in spans), max(last for _, last in spans), grain)
     newest = dict(context.compacted.partitions())  # ascending, so the largest epoch of each watermark stays
     there = [watermark_us for watermark_us in watermarks_us if watermark_us in newest]
+    reads = {
+        each: built_reads(context, each, newest[each]) if each in newest else read_span(context.view, each)
+        for each in watermarks_us
+    }
+    spans = [days_in_reach(context, each) for each in reads.values()]
+    cells = _events_by_cell(tiles, min(first for first, _ in spans), max(last for _, last in spans), grain)
     held = [context.compacted.scan(each, newest[each]).select(pl.col(EVENTS).sum()) for each in there]
     found = {each: int(count.item()) for each, count in zip(there, pl.collect_all(held), strict=True)}
     return {
         each: CountAudit(
-            _within_reach(context, cells, each, newest.get(each, 0)),
+            _within_reach(context, cells, reads[each], newest.get(each, 0)),
             found.get(each, 0),
             each in newest and is_current(context, log, each, newest[each]),
         )
@@ -97,13 +101,7 @@ def _events_by_cell(tiles: TileSnapshot, first: date, last: date, grain_us: int)
     return tiles.scan(first, last).group_by(cell, EPOCH).agg(pl.col(EVENTS).sum()).collect()
 
 
-def _within_reach(context: ViewContext, cells: pl.DataFrame, watermark_us: int, epoch: int) -> int:
-    grain, start_us = context.layout.grain_us, first_start_us(context.windows, watermark_us)
-    inside = pl.col(_CELL).is_between(start_us // grain, watermark_us // grain, closed="left") & (pl.col(EPOCH) <= epoch)
+def _within_reach(context: ViewContext, cells: pl.DataFrame, reads: ReadSpan, epoch: int) -> int:
+    grain, start_us = context.layout.grain_us, first_start_us(context.windows, reads.from_us)
+    inside = pl.col(_CELL).is_between(start_us // grain, reads.watermark_us // grain, closed="left") & (pl.col(EPOCH) <= epoch)
     return int(cells.filter(inside)[EVENTS].sum())
-
-
-def is_current(context: ViewContext, log: LogSnapshot, watermark_us: int, epoch: int) -> bool:
-    """Whether a compaction was built from the events that the log holds."""
-    facts = context.compacted.metadata(watermark_us, epoch)
-    return bool(facts["built_from"] == events_fingerprint(context, log, watermark_us))

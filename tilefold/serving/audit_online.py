@@ -19,9 +19,8 @@ from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.tiles import prepare_events
 from tilefold.functions import OVERFLOW
 from tilefold.functions.base import TIE, TIME
-from tilefold.serving.audit_counts import is_current
 from tilefold.serving.building import source_events
-from tilefold.serving.compaction import days_in_reach
+from tilefold.serving.compaction import built_reads, days_in_reach, is_current
 from tilefold.serving.context import ViewContext
 from tilefold.serving.read import FeatureVector, Status
 from tilefold.stores.log_snapshot import LogSnapshot
@@ -103,7 +102,7 @@ def _has_moved(context: ViewContext, online: OnlineStore, mark: Mark) -> bool:
 
 
 def _days(context: ViewContext, log: LogSnapshot, mark: Mark) -> list[date]:
-    first, last = days_in_reach(context, mark.watermark_us)
+    first, last = days_in_reach(context, built_reads(context, mark.watermark_us, mark.epoch))
     return [day for day in log.days() if first <= day < last]
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from tilefold.engine.entity import bucket_expr
 from tilefold.engine.layout import Layout
-from tilefold.engine.tiles import build_tiles, check_keys, prepare_events
+from tilefold.engine.tiles import build_tiles, check_day, check_keys, prepare_events
 from tilefold.engine.time import day_of
 from tilefold.serving.context import ViewContext, transforming
 from tilefold.serving.reports import DayReport, TilesReport
@@ -55,7 +55,7 @@ def build_days(
     Raises
     ------
     InputError
-        If the view's transformation fails or gives a null key.
+        If the view's transformation fails, gives a null key or moves an event to another day.
     """
     began = time.monotonic()
     events = {day: files for day, files in log.days().items() if start <= day < end}
@@ -122,11 +122,11 @@ def _split(tiles: pl.DataFrame, layout: Layout, buckets: int) -> Iterator[tuple[
 def _day_tiles(context: ViewContext, log: LogSnapshot, day: date, files: DayFiles, only: pl.Expr | None) -> pl.DataFrame:
     """All tiles of a day, or those of some keys; each epoch is grouped by itself."""
     if files.epoch_min == files.epoch_max:
-        return _epoch_tiles(context, source_events(context, log, day), files.epoch_min, only)
+        return _epoch_tiles(context, day, source_events(context, log, day), files.epoch_min, only)
     rows = log.scan_unique(day)
     epochs = rows.select(pl.col(EPOCH).unique().sort()).collect()[EPOCH]
     parts = [rows.filter(pl.col(EPOCH) == epoch).select(context.source_columns) for epoch in epochs]
-    return pl.concat(_epoch_tiles(context, part, epoch, only) for part, epoch in zip(parts, epochs, strict=True))
+    return pl.concat(_epoch_tiles(context, day, part, epoch, only) for part, epoch in zip(parts, epochs, strict=True))
 
 
 def source_events(context: ViewContext, log: LogSnapshot, day: date) -> pl.LazyFrame:
@@ -134,7 +134,7 @@ def source_events(context: ViewContext, log: LogSnapshot, day: date) -> pl.LazyF
     return log.scan_unique(day, context.source_columns)
 
 
-def _epoch_tiles(context: ViewContext, events: pl.LazyFrame, epoch: int, only: pl.Expr | None) -> pl.DataFrame:
+def _epoch_tiles(context: ViewContext, day: date, events: pl.LazyFrame, epoch: int, only: pl.Expr | None) -> pl.DataFrame:
     view = context.view
     output = view.transform(events)
     wanted = output if only is None else output.filter(only)
@@ -142,6 +142,7 @@ def _epoch_tiles(context: ViewContext, events: pl.LazyFrame, epoch: int, only: p
     with transforming(view):
         tiles = build_tiles(prepared, context.layout, epoch).collect()
     check_keys(tiles, context.layout)
+    check_day(tiles, context.layout, day)
     return tiles
 
 

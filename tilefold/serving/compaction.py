@@ -7,8 +7,8 @@ nothing out, and was built from days that have not changed since; then only keys
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import partial
 from threading import Lock
@@ -19,7 +19,7 @@ import polars as pl
 from tilefold.engine.compact import CELLS, PART, TILES, compact, part_schema
 from tilefold.engine.entity import KEY_HASH
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST
-from tilefold.engine.plan import first_start_us
+from tilefold.engine.plan import ReadSpan, first_start_us, read_span, reads_newest
 from tilefold.engine.time import DAY_US, day_of, floor, to_datetime
 from tilefold.serving.building import Progress, no_progress
 from tilefold.serving.context import ViewContext
@@ -102,24 +102,19 @@ def run_compaction(
         If a compaction of this watermark and number exists.
     """
     began = time.monotonic()
-    first, last = days_in_reach(context, as_of_us)
+    reads = reads_of(context, ground.log if ground else context.log.snapshot(barrier.version), as_of_us)
+    first, last = days_in_reach(context, reads)
     stand = ground or prepare(context, barrier, first, last, progress=progress)
     log, tiles = stand.log, stand.tiles
-    base = _find_base(context, log, as_of_us, barrier.number)
+    base = _find_base(context, log, reads, barrier.number)
     tally = _Tally()
     parts = [
-        (bucket, partial(_bucket_parts, context, tiles, bucket, as_of_us, barrier.number, base, tally))
+        (bucket, partial(_bucket_parts, context, tiles, bucket, reads, barrier.number, base, tally))
         for bucket in range(stand.buckets)
     ]
-    built_from = events_fingerprint(context, log, as_of_us)
     left_out = _newest_epoch(tiles, first, last) > barrier.number
-    context.compacted.write(
-        as_of_us,
-        barrier.number,
-        parts,
-        lambda: {**tally.facts(), "built_from": built_from, "complete": not left_out},
-        workers=WORKERS,
-    )
+    facts = {"built_from": events_fingerprint(context, log, reads), "from_us": reads.from_us, "complete": not left_out}
+    context.compacted.write(as_of_us, barrier.number, parts, lambda: {**tally.facts(), **facts}, workers=WORKERS)
     return CompactionReport(
         view=context.view.name,
         as_of=to_datetime(as_of_us),
@@ -141,23 +136,47 @@ def run_compactions(context: ViewContext, watermarks_us: Sequence[int], barrier:
     """Compactions at several watermarks, ascending, all of one barrier; each may start from the one before."""
     if not watermarks_us:
         return
-    reaches = [days_in_reach(context, watermarks_us[0]), days_in_reach(context, watermarks_us[-1])]
+    log = context.log.snapshot(barrier.version)
+    reaches = [days_in_reach(context, reads_of(context, log, each)) for each in (watermarks_us[0], watermarks_us[-1])]
     ground = prepare(context, barrier, min(first for first, _ in reaches), max(last for _, last in reaches), hold=True)
     for as_of_us in watermarks_us:
         yield run_compaction(context, as_of_us, barrier, ground=ground)
 
 
-def days_in_reach(context: ViewContext, as_of_us: int) -> tuple[date, date]:
-    """The days `[first, last)` that hold what windows at a watermark can see."""
-    start = max(first_start_us(context.windows, as_of_us), context.view.feature_start_us)
+def reads_of(context: ViewContext, log: LogSnapshot, as_of_us: int) -> ReadSpan:
+    """The reads that a compaction of this log at a watermark must answer."""
+    newest_us = log.newest_us(context.log.timestamp) if reads_newest(context.view) else None
+    return read_span(context.view, as_of_us, newest_us)
+
+
+def built_reads(context: ViewContext, as_of_us: int, epoch: int) -> ReadSpan:
+    """The reads that an existing compaction was built to answer."""
+    return _reads_in(context, context.compacted.metadata(as_of_us, epoch), as_of_us)
+
+
+def _reads_in(context: ViewContext, facts: Mapping[str, Any], as_of_us: int) -> ReadSpan:
+    """The reads that a compaction of these facts was built to answer."""
+    return replace(read_span(context.view, as_of_us), from_us=facts.get("from_us", as_of_us))
+
+
+def days_in_reach(context: ViewContext, reads: ReadSpan) -> tuple[date, date]:
+    """The days `[first, last)` that hold what windows of these reads can see below the watermark."""
+    as_of_us = reads.watermark_us
+    start = max(first_start_us(context.windows, reads.from_us), context.view.feature_start_us)
     first = day_of(min(start, as_of_us))
     return first, day_of(floor(as_of_us - 1, DAY_US) + DAY_US)
 
 
-def events_fingerprint(context: ViewContext, log: LogSnapshot, as_of_us: int) -> int:
-    """A number that is equal for equal events within reach of a watermark."""
-    first, last = days_in_reach(context, as_of_us)
+def events_fingerprint(context: ViewContext, log: LogSnapshot, reads: ReadSpan) -> int:
+    """A number that is equal for equal events within reach of these reads."""
+    first, last = days_in_reach(context, reads)
     return fingerprint(f"{day} {files.fingerprint}" for day, files in log.days().items() if first <= day < last)
+
+
+def is_current(context: ViewContext, log: LogSnapshot, as_of_us: int, epoch: int) -> bool:
+    """Whether a compaction was built from the events that the log holds."""
+    built_from = context.compacted.metadata(as_of_us, epoch)["built_from"]
+    return bool(built_from == events_fingerprint(context, log, built_reads(context, as_of_us, epoch)))
 
 
 def _newest_epoch(tiles: Tiles, first: date, last: date) -> int:
@@ -165,37 +184,39 @@ def _newest_epoch(tiles: Tiles, first: date, last: date) -> int:
     return found[1] if found else 0
 
 
-def _find_base(context: ViewContext, log: LogSnapshot, as_of_us: int, epoch: int) -> _Base | None:
+def _find_base(context: ViewContext, log: LogSnapshot, reads: ReadSpan, epoch: int) -> _Base | None:
     """The newest earlier compaction that still stands; None where everything must be computed."""
     there = context.compacted.snapshot()
-    earlier = [_Base(*each, there) for each in there.partitions() if each[0] <= as_of_us and each[1] <= epoch]
-    return next((each for each in earlier[-1:] if _stands(context, log, each)), None)
+    earlier = [_Base(*each, there) for each in there.partitions() if each[0] <= reads.watermark_us and each[1] <= epoch]
+    return next((each for each in earlier[-1:] if _stands(context, log, reads, each)), None)
 
 
-def _stands(context: ViewContext, log: LogSnapshot, base: _Base) -> bool:
-    """Whether a compaction left nothing out and the days it was built from are as they were."""
+def _stands(context: ViewContext, log: LogSnapshot, reads: ReadSpan, base: _Base) -> bool:
+    """Whether a compaction left nothing out that is read now, and the days it was built from are as they were."""
     facts = base.there.metadata(base.as_of_us, base.epoch)
-    return bool(facts["complete"]) and facts["built_from"] == events_fingerprint(context, log, base.as_of_us)
+    answered = _reads_in(context, facts, base.as_of_us)
+    whole = bool(facts["complete"]) and answered.from_us <= reads.from_us
+    return whole and bool(facts["built_from"] == events_fingerprint(context, log, answered))
 
 
 def _bucket_parts(
     context: ViewContext,
     tiles: Tiles,
     bucket: int,
-    as_of_us: int,
+    reads: ReadSpan,
     epoch: int,
     base: _Base | None,
     tally: _Tally,
 ) -> pl.DataFrame:
     """The batch parts of a bucket's keys."""
-    first, last = days_in_reach(context, as_of_us)
+    first, last = days_in_reach(context, reads)
     rows = tiles.scan(first, last, bucket)
     if _newest_epoch(tiles, first, last) > epoch:
         rows = rows.filter(pl.col(EPOCH) <= epoch)
-    kept = part_schema(context.layout).to_frame() if base is None else _kept(context, tiles, bucket, as_of_us, base)
+    kept = part_schema(context.layout).to_frame() if base is None else _kept(context, tiles, bucket, reads, base)
     if base is not None and kept.height:
         rows = rows.join(_changed(context, tiles, bucket, base, kept), on=context.layout.key_names, how="semi")
-    parts = compact(rows.collect(), context.layout, context.windows, as_of_us, _few(context))
+    parts = compact(rows.collect(), context.layout, context.windows, reads, _few(context))
     whole = pl.concat([parts, kept]).sort(KEY_HASH) if kept.height else parts
     tally.add(whole, parts.height)
     return whole
@@ -205,14 +226,14 @@ def _few(context: ViewContext) -> int | None:
     return context.view.few_cells if context.view.compaction_enabled else None
 
 
-def _kept(context: ViewContext, tiles: Tiles, bucket: int, as_of_us: int, base: _Base) -> pl.DataFrame:
+def _kept(context: ViewContext, tiles: Tiles, bucket: int, reads: ReadSpan, base: _Base) -> pl.DataFrame:
     """The parts that stay as the base has them; none where they are too few to be worth telling apart.
 
     A key must be computed if it has newer tiles, if it is busy (its cuts move), or if its oldest tile falls out of reach.
     """
     before = base.rows(bucket).collect()
     few = _few(context)
-    settled = pl.col(FIRST) >= first_start_us(context.windows, as_of_us)
+    settled = pl.col(FIRST) >= first_start_us(context.windows, reads.from_us)
     quiet = settled if few is None else settled & (pl.col(CELLS) <= few)
     active = _newer(tiles, bucket, base).select(context.layout.key_names).unique().collect()
     kept = before.filter(quiet).join(active, on=context.layout.key_names, how="anti")

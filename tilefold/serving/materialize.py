@@ -8,11 +8,11 @@ A view that is declared `online=False` is compacted and not synced: its newest c
 from collections.abc import Callable
 
 from tilefold.engine.time import to_datetime
-from tilefold.serving.compaction import events_fingerprint, run_compaction
+from tilefold.serving.compaction import is_current, run_compaction
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
-from tilefold.serving.sync import StreamSide, run_sync
+from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.online_store import OnlineStore
 
@@ -48,8 +48,7 @@ def _is_current(context: ViewContext, online: OnlineStore, as_of_us: int) -> boo
     epoch = _served_epoch(context, online, as_of_us) if context.view.online else context.compacted.latest(as_of_us)
     if epoch is None or (as_of_us, epoch) not in context.compacted.partitions():
         return False
-    built_from = context.compacted.metadata(as_of_us, epoch)["built_from"]
-    return bool(built_from == events_fingerprint(context, context.log.snapshot(), as_of_us))
+    return is_current(context, context.log.snapshot(), as_of_us, epoch)
 
 
 def _served_epoch(context: ViewContext, online: OnlineStore, as_of_us: int) -> int | None:

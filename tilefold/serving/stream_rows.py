@@ -6,6 +6,7 @@ and what has no key is left out; the latter is counted.
 """
 
 from collections import defaultdict
+from functools import partial
 from itertools import chain
 
 import polars as pl
@@ -18,6 +19,7 @@ from tilefold.functions.plain import physical_dtype
 from tilefold.serving.context import ViewContext, transforming
 
 _ENTITY = "__entity"
+_new_row = partial(tuple.__new__, Row)  # of three values: `Row(...)` takes several times as long
 
 Rows = dict[str, list[Row]]
 
@@ -80,6 +82,7 @@ class ViewRows:
         columns = chain.from_iterable(
             lift_all(times if place is None else inputs[place], times, ties) for lift_all, place in self._lifts
         )
-        for entity, time_us, components in zip(entities, times, zip(*columns, strict=True), strict=True):
-            rows[entity].append(Row(time_us, time_us, components))
+        made = map(_new_row, zip(times, times, zip(*columns, strict=True), strict=True))
+        for entity, row in zip(entities, made, strict=True):
+            rows[entity].append(row)
         return rows

@@ -9,8 +9,8 @@ two writers at once and a sleeper that wakes up all count an event once.
     part of key b        |==|                           all of its events are folded
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -35,17 +35,17 @@ class PartStore(Protocol):
         ...
 
     def write(
-        self, view: str, version: str, taken: Taken, writes: Sequence[StreamWrite], ttl_ms: int | None
+        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
     ) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log, or was seeded anew."""
+        """Replace stream parts by compare-and-set; None where the view does not take this log, or is behind these places."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:
         """Which log the view takes, and how far."""
         ...
 
-    def advance(self, view: str, version: str, taken: Taken) -> None:
-        """Note how far the log is in all stream parts."""
+    def advance(self, view: str, version: str, taken: Taken) -> bool:
+        """Note how far the log is in all stream parts; False where that is not sure any more."""
         ...
 
 
@@ -103,29 +103,40 @@ class ViewWriter:
     def __init__(self, target: StreamTarget, store: PartStore, log: int, cache_bytes: int = CACHE_BYTES) -> None:
         self.target, self._store, self._log = target, store, log
         self.places: dict[int, Place] | None = None
-        self._seeding = b""
+        self._taken = Taken(log, {})
         self.conflicts = 0
         self._cache: dict[bytes, _Cached] = {}
         self._cached_bytes, self._cache_bytes = 0, cache_bytes
 
-    def look(self) -> None:
-        """Ask the store whether the view takes this log, and how far."""
+    def look(self, starts: Mapping[int, int]) -> None:
+        """Ask the store whether the view takes this log, and how far.
+
+        Parameters
+        ----------
+        starts
+            Where the log begins. A view that is behind it lacks what was trimmed, and takes nothing until it is seeded anew.
+        """
         taken = self._store.taken(self.target.name, self.target.version)
-        if taken is None or taken.log != self._log:
+        if taken is None or taken.log != self._log or _is_behind(taken.places, starts):
             self.forget()
             self.places = None
             return
-        if self.places is None or taken.seeding != self._seeding:
+        if taken.token != self._taken.token or self.places is None:
             self.forget()
-        self.places, self._seeding = taken.places, taken.seeding
+        self._taken, self.places = taken, taken.places
 
     def forget(self) -> None:
         """Trust nothing that was kept in memory."""
         self._cache.clear()
         self._cached_bytes = 0
 
-    def fold(self, read: Entries, now_us: int) -> None:
+    def fold(self, read: Entries, now_us: int) -> bool:
         """Fold what was read, as far as it lies behind the view's places; then move these.
+
+        Returns
+        -------
+        False where the view stands elsewhere by now (it was taken away to be seeded, or its store came back without its last
+        writes): look again.
 
         Raises
         ------
@@ -133,27 +144,28 @@ class ViewWriter:
             The online store failed: nothing is lost, and folding again leaves out what is in.
         """
         if self.places is None:
-            return
+            return True
         entries = {shard: _behind(some, self.places[shard]) for shard, some in read.items() if shard in self.places}
         entries = {shard: some for shard, some in entries.items() if some}
         if not entries:
-            return
+            return True
         try:
-            done = self._fold(entries, now_us)
+            done = self._fold(entries, now_us) and self._advance(entries)
         except BaseException:
             self.forget()  # parts in memory may be ahead of those in the store
             raise
-        if done:
-            self._advance(entries)
-        else:  # the view was taken away, to be seeded anew, or was so already: what was read is read again from where it is now
+        if not done:
             self.forget()
-            self.look()
+            self.places = None
+        return done
 
-    def _advance(self, entries: Entries) -> None:
+    def _advance(self, entries: Entries) -> bool:
         assert self.places is not None
         ahead = {shard: _place_after(self.places[shard], some) for shard, some in entries.items()}
-        self._store.advance(self.target.name, self.target.version, Taken(self._log, ahead, self._seeding))
+        if not self._store.advance(self.target.name, self.target.version, replace(self._taken, places=ahead)):
+            return False
         self.places = {**self.places, **ahead}
+        return True
 
     def _fold(self, entries: Entries, now_us: int) -> bool:
         """Whether the view still takes this log."""
@@ -165,13 +177,14 @@ class ViewWriter:
             if not waiting:
                 return True
             parts = self._load(list(waiting))
-            cuts = _cuts(parts.values(), entries, self.places)
+            cuts = _cuts(parts.values(), self.places)
             if cuts:  # some part holds some of these events
                 pieces = [cut for piece in _by_epoch(entries, self.places) for cut in _cut(piece, cuts)]
                 rows = [self.target.rows(piece.entries) for piece in pieces]
-            ends = {shard: some[-1].position for shard, some in entries.items()}
-            self._fold_rows(parts, waiting, pieces, rows, ends)
-            lost = self._write(parts, now_us)
+            for key, part in parts.items():
+                self._add(part, waiting[key], pieces, rows, whole=not cuts)
+            _move(parts.values(), {shard: some[-1].position for shard, some in entries.items()})
+            lost = self._write(parts, entries, now_us)
             if lost is None:
                 return False
             waiting = {key: waiting[key] for key in lost}
@@ -193,45 +206,46 @@ class ViewWriter:
         # What another log left behind is in the event log, or lost with that log; its positions mean nothing here.
         return part if part.log == self._log else StreamPart(self._log, part.revision)
 
-    def _fold_rows(
-        self,
-        parts: Mapping[bytes, StreamPart],
-        waiting: Mapping[bytes, str],
-        pieces: Sequence[_Piece],
-        rows: Sequence[Mapping[str, list[Row]]],
-        ends: Mapping[int, int],
+    def _add(
+        self, part: StreamPart, entity: str, pieces: Sequence[_Piece], rows: Sequence[Mapping[str, list[Row]]], *, whole: bool
     ) -> None:
-        add = self.target.folder.add
-        for key, part in parts.items():
-            entity, positions = waiting[key], part.positions
-            for piece, some in zip(pieces, rows, strict=True):
-                own = some.get(entity)
-                if own and all(positions.get(shard, 0) <= low for shard, low in piece.low.items()):
-                    add(part, piece.epoch, own)
-            for shard, end in ends.items():
-                positions[shard] = max(positions.get(shard, 0), end)
+        """Fold what a part lacks; with `whole` it lacks all of it."""
+        positions = part.positions
+        for piece, some in zip(pieces, rows, strict=True):
+            own = some.get(entity)
+            if own and (whole or all(positions.get(shard, 0) <= low for shard, low in piece.low.items())):
+                self.target.folder.add(part, piece.epoch, own)
 
-    def _write(self, parts: Mapping[bytes, StreamPart], now_us: int) -> list[bytes] | None:
-        """The keys that another writer came first to; None where the view does not take this log."""
-        target, mark, from_us = self.target, self.target.mark(), self.target.from_us()
-        writes: list[StreamWrite] = []
-        for key, part in parts.items():
-            target.folder.tidy(part, mark, now_us, from_us)
-            before = part.revision or None
-            part.revision += 1
-            writes.append(StreamWrite(key, before, target.codec.encode(part)))
-        taken = Taken(self._log, {}, self._seeding)
+    def _write(self, parts: Mapping[bytes, StreamPart], shards: Collection[int], now_us: int) -> list[bytes] | None:
+        """The keys that another writer came first to; None where the view does not take this log from here on."""
+        assert self.places is not None
+        target, sizes = self.target, list[int]()
+        writes = self._made(parts, now_us, sizes)
+        taken = replace(self._taken, places={shard: self.places[shard] for shard in shards})
         done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms)
         if done is None:
             return None
-        for write, written in zip(writes, done, strict=True):
+        lost = []
+        for (key, part), size_bytes, written in zip(parts.items(), sizes, done, strict=True):
             if written:
-                self._keep(write.key, parts[write.key], len(write.blob))
+                self._keep(key, part, size_bytes)
             else:
-                self._drop(write.key)
-        lost = [write.key for write, written in zip(writes, done, strict=True) if not written]
+                self._drop(key)
+                lost.append(key)
         self.conflicts += len(lost)
         return lost
+
+    def _made(self, parts: Mapping[bytes, StreamPart], now_us: int, sizes: list[int]) -> Iterator[StreamWrite]:
+        """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
+        tidy, encode = self.target.folder.tidy, self.target.codec.encode
+        mark, from_us = self.target.mark(), self.target.from_us()
+        for key, part in parts.items():
+            tidy(part, mark, now_us, from_us)
+            before = part.revision or None
+            part.revision += 1
+            blob = encode(part)
+            sizes.append(len(blob))
+            yield StreamWrite(key, before, blob)
 
     def _keep(self, key: bytes, part: StreamPart, size_bytes: int) -> None:
         """Put a part at the young end of what is kept, and let the oldest ones go."""
@@ -245,6 +259,10 @@ class ViewWriter:
         known = self._cache.pop(key, None)
         if known is not None:
             self._cached_bytes -= known.size_bytes + len(key)
+
+
+def _is_behind(places: Mapping[int, Place], starts: Mapping[int, int]) -> bool:
+    return any(shard not in places or places[shard].position < start for shard, start in starts.items())
 
 
 def _behind(entries: Sequence[Entry], place: Place) -> Sequence[Entry]:
@@ -276,12 +294,28 @@ def _by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[_Piece]
         yield _Piece(epoch, {shard: low[shard] for shard in events}, events)
 
 
-def _cuts(parts: Iterable[StreamPart], entries: Entries, places: Mapping[int, Place]) -> dict[int, set[int]]:
+def _move(parts: Iterable[StreamPart], ends: Mapping[int, int]) -> None:
+    """Let parts say that they include the log up to these ends; most then share what they say."""
+    known: dict[int, tuple[Mapping[int, int], Mapping[int, int]]] = {}  # by the identity of what parts said before
+    for part in parts:
+        before = part.positions
+        pair = known.get(id(before))
+        if pair is None:
+            moved = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
+            pair = known[id(before)] = (before, ends if moved == ends else moved)
+        part.positions = pair[1]
+
+
+def _cuts(parts: Iterable[StreamPart], places: Mapping[int, Place]) -> dict[int, set[int]]:
     """By shard, where parts end that hold some of these events already."""
     cuts: dict[int, set[int]] = {}
+    known: Mapping[int, int] | None = None
     for part in parts:
-        for shard, position in part.positions.items():
-            if shard in entries and position > places[shard].position:
+        if part.positions is known:
+            continue
+        known = part.positions
+        for shard, position in known.items():
+            if shard in places and position > places[shard].position:
                 cuts.setdefault(shard, set()).add(position)
     return cuts
 

@@ -1,13 +1,18 @@
 """Training sets: a spine of join keys and times -> the values that a read would have served then.
 
 The rule: everything comes from the event log; no compaction is needed, and late events are counted as if they had been there.
+A batch view is read at the newest edge that it can have had at a row's time, a stream view at that time itself or, where its
+leading edge is the newest event, at that of the source's newest event until then.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from datetime import date
 
 import polars as pl
 
-from tilefold.engine.time import day_of
+from tilefold.engine.plan import reads_newest
+from tilefold.engine.time import DAY_US, day_of
 from tilefold.engine.training import EDGE, REQUEST, training_values
 from tilefold.engine.windows import reach_us
 from tilefold.errors import InputError, complaint
@@ -63,12 +68,13 @@ def _view_values(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> p
     """One row per spine row: the view's features."""
     view, layout = context.view, context.layout
     keyed = _checked(context, spine, timestamp)
-    edge = (pl.col(timestamp).dt.timestamp("us") - view.data_delay_us) // view.schedule_us * view.schedule_us
-    rows = keyed.select(*layout.key_names, edge.alias(EDGE)).with_row_index(_ROW)
+    log = context.log.snapshot()
+    edges = _edges_us(context, log, keyed[timestamp].dt.timestamp("us"))
+    rows = keyed.select(*layout.key_names, edges.alias(EDGE)).with_row_index(_ROW)
     requests = rows.select(*layout.key_names, EDGE).unique(maintain_order=True).with_row_index(REQUEST)
     if not requests.height:
         return pl.DataFrame(schema={feature.name: feature.dtype for feature in view.features})
-    events = _events(context, context.log.snapshot(), requests)
+    events = _events(context, log, requests)
     with transforming(view):
         values = training_values(events, requests, layout, view.timestamp_field, view.feature_start_us)
     known = [*layout.key_names, EDGE]
@@ -76,12 +82,36 @@ def _view_values(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> p
     return numbered.select(_ROW, REQUEST).join(values, on=REQUEST, how="left", maintain_order="left")
 
 
+def _edges_us(context: ViewContext, log: LogSnapshot, times_us: pl.Series) -> pl.Series:
+    """At which time the windows of each row are read."""
+    view = context.view
+    if view.kind == "batch":
+        return (times_us - view.data_delay_us) // view.schedule_us * view.schedule_us
+    if not reads_newest(view):
+        return times_us
+    newest = _newest_us(context, log, times_us)
+    asked = times_us.alias("asked").to_frame().with_row_index(_ROW).sort("asked")
+    found = asked.join_asof(newest.alias("newest").to_frame(), left_on="asked", right_on="newest").sort(_ROW)
+    return found.select(pl.coalesce("newest", "asked")).to_series()  # before every event any time gives empty windows
+
+
+def _newest_us(context: ViewContext, log: LogSnapshot, times_us: pl.Series) -> pl.Series:
+    """Among these times, ascending, is the newest event of the source at or before each time asked."""
+    held, name = sorted(log.days()), context.log.timestamp
+    wanted: set[date] = set()
+    for number in (times_us // DAY_US).unique():
+        place = bisect_right(held, day_of(number * DAY_US))
+        wanted |= {*held[max(place - 2, 0) : place]}  # the day itself, where it holds events, and the last one before it
+    scans = [log.scan_unique(day, [name]).select(pl.col(name).dt.timestamp("us")) for day in sorted(wanted)]
+    return pl.concat(scans).collect().to_series().unique().sort() if scans else pl.Series([], dtype=pl.Int64)
+
+
 def _events(context: ViewContext, log: LogSnapshot, requests: pl.DataFrame) -> pl.LazyFrame:
     """The view's output for the days that some request's windows reach."""
     edges = requests.select(pl.col(EDGE).min().alias("low"), pl.col(EDGE).max().alias("high")).row(0)
     reach = reach_us(context.windows)
     first = None if reach is None else day_of(edges[0] - reach)
-    last = day_of(edges[1] - 1)
+    last = day_of(edges[1] - (context.view.kind == "batch"))  # whose edge is not counted itself
     days = [day for day in log.days() if day <= last and (first is None or day >= first)]
     outputs = [context.view.transform(source_events(context, log, day)) for day in days]
     if outputs:

@@ -47,7 +47,8 @@ class CompactedTable:
 
     def __init__(self, uri: str, schema: pl.Schema, *, storage_options: Mapping[str, str] | None = None) -> None:
         columns = pl.Schema({**schema, **PARTITIONS})
-        self._table = Table(TableSpec(uri, columns, tuple(PARTITIONS), (), dict(storage_options or {})))
+        options = dict(storage_options or {})
+        self._table = Table(TableSpec(uri, columns, tuple(PARTITIONS), (), options, compression="lz4"))
 
     @property
     def uri(self) -> str:

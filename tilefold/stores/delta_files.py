@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 from deltalake.fs import DeltaStorageHandler
@@ -22,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from tilefold.errors import FileError, complaint
 from tilefold.stores.delta_errors import writing
 
-COMPRESSION_LEVEL = 1  # zstd; a third faster to write than Polars' default at the same size (ADR 0003)
+COMPRESSION_LEVELS = {"zstd": 1, "lz4": None}  # zstd: a third faster than Polars' default at the same size (ADR 0003)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class TableSpec:
         Passed to deltalake and Polars alike; empty for local paths.
     properties
         Facts fixed at creation, kept in the table's configuration under `tilefold.<name>`.
+    compression
+        Of the data files that are written from now on; any is read.
     """
 
     uri: str
@@ -51,6 +54,7 @@ class TableSpec:
     stats_columns: tuple[str, ...] = ()
     storage_options: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    compression: Literal["zstd", "lz4"] = "zstd"
 
     @property
     def root(self) -> str:
@@ -141,8 +145,8 @@ def _write(spec: TableSpec, path: str, rows: pl.DataFrame, footer: dict[str, str
     options = None if spec.is_local else spec.options
     rows.write_parquet(
         place,
-        compression="zstd",
-        compression_level=COMPRESSION_LEVEL,
+        compression=spec.compression,
+        compression_level=COMPRESSION_LEVELS[spec.compression],
         metadata=footer,
         mkdir=spec.is_local,
         storage_options=options,

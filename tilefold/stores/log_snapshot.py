@@ -13,7 +13,8 @@ import polars as pl
 
 from tilefold.stores.delta_snapshot import Snapshot, fingerprint
 from tilefold.stores.drained_places import drained_places
-from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, SHARD, STREAMED
+from tilefold.stores.event_columns import DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, SHARD, STREAMED
+from tilefold.stores.log_barriers import last_barrier
 from tilefold.stores.stream_log import Place
 
 
@@ -55,7 +56,7 @@ class LogSnapshot:
     @property
     def barrier(self) -> int:
         """Number of the last barrier at or before this version; 0 where there is none."""
-        return self.pinned.claim(BARRIER) or 0
+        return last_barrier(self.pinned)
 
     def days(self) -> dict[date, DayFiles]:
         """Every date that holds events, ascending."""
@@ -90,6 +91,13 @@ class LogSnapshot:
     def has_unstreamed(self) -> bool:
         """Whether the log holds an event that did not come by the stream."""
         return bool((self.pinned.files[ORIGIN] != STREAMED).any())
+
+    def newest_us(self, timestamp_field: str) -> int | None:
+        """The time of the newest event that counts, in microseconds; None where there is no event."""
+        if not (days := self._days):
+            return None
+        times = self.scan_unique(max(days), [timestamp_field]).select(pl.col(timestamp_field).max().dt.timestamp("us"))
+        return int(self.pinned.collect(times).item())
 
     def scan(self, dates: Iterable[date] | None = None, columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """All rows of `dates` (all dates where None), repeats included; all columns or only `columns`."""

@@ -97,7 +97,7 @@ if not begun or redis.call('GET', KEYS[2]) ~= ARGV[2] then return -1 end
 if ARGV[3] then
   if redis.call('HGET', state, 'seed') ~= ARGV[3] then return 0 end
   redis.call('HDEL', state, 'seed')
-  redis.call('HSET', state, 'seeded', ARGV[3], 'log', unpack(ARGV, 4))
+  redis.call('HSET', state, 'log', unpack(ARGV, 4))
 end
 redis.call('HSET', state, 'mark', mine, 'store', ARGV[2])
 for _, field in ipairs(redis.call('HKEYS', state)) do
