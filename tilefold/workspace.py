@@ -39,6 +39,7 @@ from tilefold.serving.reports import (
     TilesReport,
 )
 from tilefold.serving.stream_desk import StreamDesk
+from tilefold.serving.stream_standing import Standing
 from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
@@ -181,6 +182,10 @@ class Workspace:
     def stream_desk(self, source: str) -> StreamDesk:
         """The stream side of a source, for those who run its writer or look inside."""
         return self._stream_desk(source)
+
+    def stream_standing(self, source: str) -> Standing:
+        """How far the stream of a source is written, and which processes write it."""
+        return self._stream_desk(source).standing()
 
     def _stream_desk(self, source: str) -> StreamDesk:
         if source not in self._stream_desks:

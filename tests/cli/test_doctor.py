@@ -6,10 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.writers import push
+from tilefold import Workspace
 from tilefold.cli import checks
 from tilefold.cli.checks import FREE_FAIL_BYTES, Level
 from tilefold.cli.faults import FAULT
 from tilefold.cli.session import Session
+from tilefold.serving.writer_seat import WriterSeat
 
 
 def test_a_sound_workspace_needs_nothing(tilefold: Run) -> None:
@@ -113,21 +116,6 @@ clicks = StreamSource("clicks", schema=[Field("user", String), Field("at", Times
 """
 
 
-def test_a_stream_that_waits_is_a_warning(
-    tilefold: Run, root: Path, definitions: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing is said of a stream that was never used; then what waits, and what was refused, is told."""
-    monkeypatch.delenv("TILEFOLD_STREAM_URL", raising=False)
-    (definitions / "clicks.py").write_text(PUSHED)
-    assert "stream clicks" not in tilefold("doctor")[1]
-    assert not (root / "stream").exists()
-    with Session(str(root), str(definitions)).workspace() as workspace:
-        workspace.ingest("clicks", [{"user": "a", "at": workspace.now()}, {"user": 7, "at": workspace.now()}])
-        assert "warn  stream clicks: 1 events accepted" in tilefold("doctor")[1]
-        workspace.drain("clicks")
-        assert "ok    stream clicks: 1 events accepted, drained, 1 dead letters" in tilefold("doctor")[1]
-
-
 def test_streams_are_moved(tilefold: Run, root: Path, definitions: Path, stream_url: str) -> None:
     """After `--bind-stream` events go to the other place; before, it is refused."""
     (definitions / "clicks.py").write_text(PUSHED)
@@ -136,5 +124,27 @@ def test_streams_are_moved(tilefold: Run, root: Path, definitions: Path, stream_
     code, out, _ = tilefold("doctor", "--stream", stream_url)
     assert (code, "bound to the stream log embedded" in out) == (FAULT, True)
     assert tilefold("doctor", "--bind-stream", stream_url)[0] == 0
-    assert "ok    stream clicks: 0 events accepted, drained" in tilefold("doctor", "--stream", stream_url)[1]
+    assert "stream clicks: nothing was pushed yet" in tilefold("doctor", "--stream", stream_url)[1]
     assert tilefold("doctor", "--bind-stream", "embedded")[0] == 0
+
+
+def test_streams_are_told(tilefold: Run, streams: Path, root: Path) -> None:
+    """Who writes a stream and what waits; events that wait without a writer are a warning with the command that mends it."""
+    given = ("--definitions", str(streams))
+    assert "stream clicks: nothing was pushed yet" in tilefold("doctor", *given)[1]
+    with Workspace(root, str(streams)) as ws:
+        seat = WriterSeat(ws.stream_desk("clicks"), "one", lambda: None)
+        seat.claim(600.0, 0.0, "")
+        push(ws, "a", "b", visible=False)
+        assert "(2 events waiting)" in tilefold("views", *given)[1]
+        out = tilefold("doctor", *given)[1]
+        assert "ok    stream clicks: one writes 4 of 4 shards, 2 events wait for it, 0 refused events so far" in out
+        assert "ok    view clicking: served from its stream alone, not compacted yet" in out
+        seat.claim(600.0, 99.0, "the store is away")
+        assert "A writer waits: the store is away" in tilefold("doctor", *given)[1]
+        seat.claim(600.0, 99.0, "")
+        assert "It has been behind for 99 s" in tilefold("doctor", *given)[1]
+        seat.release()
+        out = tilefold("doctor", *given)[1]
+        assert "warn  stream clicks: no writer process, 2 events wait for it" in out
+        assert "-> Start a writer: tilefold write-stream" in out

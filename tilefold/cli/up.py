@@ -8,7 +8,6 @@ schedule twice, so a second `up` on the same root is refused.
 
 import contextlib
 import errno
-import signal
 import socket
 import threading
 import time
@@ -16,8 +15,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
+from tilefold.cli.endings import told_to_end
 from tilefold.cli.faults import FAULT, say
 from tilefold.cli.orphans import Orphans
 from tilefold.cli.processes import Child, stop_all
@@ -28,7 +27,6 @@ from tilefold.stores.locks import ProcessLock
 
 DEFAULT_PORT = 3000
 _LOOK_S = 0.5
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_up(session: Session, host: str, port: int) -> int:
@@ -42,7 +40,7 @@ def run_up(session: Session, host: str, port: int) -> int:
     project = Project.of(session)
     project.prepare()
     url = f"http://{host}:{port}"
-    with _told_to_end() as end, _alone(project.home, url), session.workspace() as workspace:
+    with told_to_end() as end, _alone(project.home, url), session.workspace() as workspace:
         workspace.open_streams()
         _check_port(host, port)
         project.make_records(session)
@@ -129,21 +127,3 @@ def _alone(home: Path, url: str) -> Iterator[None]:
     finally:
         address.unlink(missing_ok=True)
         lock.let_go()
-
-
-@contextlib.contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """An event that is set by the signals that mean the end; a second one of them changes nothing."""
-    end = threading.Event()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        end.set()
-
-    heard = [number for number in _ENDINGS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]  # nohup
-    before = {number: signal.signal(number, note) for number in heard}
-    try:
-        yield end
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
