@@ -39,7 +39,7 @@ from tilefold.serving.reports import (
     TilesReport,
 )
 from tilefold.serving.stream_desk import StreamDesk
-from tilefold.serving.sync import StreamSide, run_sync
+from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
 from tilefold.stores.cached_mark import CachedMark

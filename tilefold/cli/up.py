@@ -45,6 +45,7 @@ def run_up(session: Session, host: str, port: int) -> int:
     with _told_to_end() as end, _alone(project.home, url), session.workspace() as workspace:
         workspace.open_streams()
         _check_port(host, port)
+        project.make_records(session)
         orphans = Orphans()
         children = _start(project, session, host, port)
         try:

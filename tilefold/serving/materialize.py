@@ -12,7 +12,7 @@ from tilefold.serving.compaction import is_current, run_compaction
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
-from tilefold.serving.sync import StreamSide, run_sync
+from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.online_store import OnlineStore
 

@@ -9,8 +9,8 @@ two writers at once and a sleeper that wakes up all count an event once.
     part of key b        |==|                           all of its events are folded
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -34,16 +34,18 @@ class PartStore(Protocol):
         """The stream parts of these keys."""
         ...
 
-    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log."""
+    def write(
+        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
+    ) -> list[bool] | None:
+        """Replace stream parts by compare-and-set; None where the view does not take this log, or is behind these places."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:
         """Which log the view takes, and how far."""
         ...
 
-    def advance(self, view: str, version: str, taken: Taken) -> None:
-        """Note how far the log is in all stream parts."""
+    def advance(self, view: str, version: str, taken: Taken) -> bool:
+        """Note how far the log is in all stream parts; False where that is not sure any more."""
         ...
 
 
@@ -101,25 +103,40 @@ class ViewWriter:
     def __init__(self, target: StreamTarget, store: PartStore, log: int, cache_bytes: int = CACHE_BYTES) -> None:
         self.target, self._store, self._log = target, store, log
         self.places: dict[int, Place] | None = None
+        self._taken = Taken(log, {})
         self.conflicts = 0
         self._cache: dict[bytes, _Cached] = {}
         self._cached_bytes, self._cache_bytes = 0, cache_bytes
 
-    def look(self) -> None:
-        """Ask the store whether the view takes this log, and how far."""
+    def look(self, starts: Mapping[int, int]) -> None:
+        """Ask the store whether the view takes this log, and how far.
+
+        Parameters
+        ----------
+        starts
+            Where the log begins. A view that is behind it lacks what was trimmed, and takes nothing until it is seeded anew.
+        """
         taken = self._store.taken(self.target.name, self.target.version)
-        places = taken.places if taken is not None and taken.log == self._log else None
-        if places is None or self.places is None:
+        if taken is None or taken.log != self._log or _is_behind(taken.places, starts):
             self.forget()
-        self.places = places
+            self.places = None
+            return
+        if taken.token != self._taken.token or self.places is None:
+            self.forget()
+        self._taken, self.places = taken, taken.places
 
     def forget(self) -> None:
         """Trust nothing that was kept in memory."""
         self._cache.clear()
         self._cached_bytes = 0
 
-    def fold(self, read: Entries, now_us: int) -> None:
+    def fold(self, read: Entries, now_us: int) -> bool:
         """Fold what was read, as far as it lies behind the view's places; then move these.
+
+        Returns
+        -------
+        False where the view stands elsewhere by now (it was taken away to be seeded, or its store came back without its last
+        writes): look again.
 
         Raises
         ------
@@ -127,27 +144,28 @@ class ViewWriter:
             The online store failed: nothing is lost, and folding again leaves out what is in.
         """
         if self.places is None:
-            return
+            return True
         entries = {shard: _behind(some, self.places[shard]) for shard, some in read.items() if shard in self.places}
         entries = {shard: some for shard, some in entries.items() if some}
         if not entries:
-            return
+            return True
         try:
-            done = self._fold(entries, now_us)
+            done = self._fold(entries, now_us) and self._advance(entries)
         except BaseException:
             self.forget()  # parts in memory may be ahead of those in the store
             raise
-        if done:
-            self._advance(entries)
-        else:  # the view was taken away, to be seeded anew
+        if not done:
             self.forget()
             self.places = None
+        return done
 
-    def _advance(self, entries: Entries) -> None:
+    def _advance(self, entries: Entries) -> bool:
         assert self.places is not None
         ahead = {shard: _place_after(self.places[shard], some) for shard, some in entries.items()}
-        self._store.advance(self.target.name, self.target.version, Taken(self._log, ahead))
+        if not self._store.advance(self.target.name, self.target.version, replace(self._taken, places=ahead)):
+            return False
         self.places = {**self.places, **ahead}
+        return True
 
     def _fold(self, entries: Entries, now_us: int) -> bool:
         """Whether the view still takes this log."""
@@ -166,7 +184,7 @@ class ViewWriter:
             for key, part in parts.items():
                 self._add(part, waiting[key], pieces, rows, whole=not cuts)
             _move(parts.values(), {shard: some[-1].position for shard, some in entries.items()})
-            lost = self._write(parts, now_us)
+            lost = self._write(parts, entries, now_us)
             if lost is None:
                 return False
             waiting = {key: waiting[key] for key in lost}
@@ -198,26 +216,36 @@ class ViewWriter:
             if own and (whole or all(positions.get(shard, 0) <= low for shard, low in piece.low.items())):
                 self.target.folder.add(part, piece.epoch, own)
 
-    def _write(self, parts: Mapping[bytes, StreamPart], now_us: int) -> list[bytes] | None:
-        """The keys that another writer came first to; None where the view does not take this log."""
-        target, mark, from_us = self.target, self.target.mark(), self.target.from_us()
-        writes: list[StreamWrite] = []
-        for key, part in parts.items():
-            target.folder.tidy(part, mark, now_us, from_us)
-            before = part.revision or None
-            part.revision += 1
-            writes.append(StreamWrite(key, before, target.codec.encode(part)))
-        done = self._store.write(target.name, target.version, self._log, writes, target.ttl_ms)
+    def _write(self, parts: Mapping[bytes, StreamPart], shards: Collection[int], now_us: int) -> list[bytes] | None:
+        """The keys that another writer came first to; None where the view does not take this log from here on."""
+        assert self.places is not None
+        target, sizes = self.target, list[int]()
+        writes = self._made(parts, now_us, sizes)
+        taken = replace(self._taken, places={shard: self.places[shard] for shard in shards})
+        done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms)
         if done is None:
             return None
-        for write, written in zip(writes, done, strict=True):
+        lost = []
+        for (key, part), size_bytes, written in zip(parts.items(), sizes, done, strict=True):
             if written:
-                self._keep(write.key, parts[write.key], len(write.blob))
+                self._keep(key, part, size_bytes)
             else:
-                self._drop(write.key)
-        lost = [write.key for write, written in zip(writes, done, strict=True) if not written]
+                self._drop(key)
+                lost.append(key)
         self.conflicts += len(lost)
         return lost
+
+    def _made(self, parts: Mapping[bytes, StreamPart], now_us: int, sizes: list[int]) -> Iterator[StreamWrite]:
+        """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
+        tidy, encode = self.target.folder.tidy, self.target.codec.encode
+        mark, from_us = self.target.mark(), self.target.from_us()
+        for key, part in parts.items():
+            tidy(part, mark, now_us, from_us)
+            before = part.revision or None
+            part.revision += 1
+            blob = encode(part)
+            sizes.append(len(blob))
+            yield StreamWrite(key, before, blob)
 
     def _keep(self, key: bytes, part: StreamPart, size_bytes: int) -> None:
         """Put a part at the young end of what is kept, and let the oldest ones go."""
@@ -231,6 +259,10 @@ class ViewWriter:
         known = self._cache.pop(key, None)
         if known is not None:
             self._cached_bytes -= known.size_bytes + len(key)
+
+
+def _is_behind(places: Mapping[int, Place], starts: Mapping[int, int]) -> bool:
+    return any(shard not in places or places[shard].position < start for shard, start in starts.items())
 
 
 def _behind(entries: Sequence[Entry], place: Place) -> Sequence[Entry]:
@@ -263,14 +295,15 @@ def _by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[_Piece]
 
 
 def _move(parts: Iterable[StreamPart], ends: Mapping[int, int]) -> None:
-    """Let parts say that they include the log up to these ends; those that said the same before share what they say now."""
-    before: Mapping[int, int] | None = None
-    after: Mapping[int, int] = {}
+    """Let parts say that they include the log up to these ends; most then share what they say."""
+    known: dict[int, tuple[Mapping[int, int], Mapping[int, int]]] = {}  # by the identity of what parts said before
     for part in parts:
-        if part.positions is not before:
-            before = part.positions
-            after = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
-        part.positions = after
+        before = part.positions
+        pair = known.get(id(before))
+        if pair is None:
+            moved = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
+            pair = known[id(before)] = (before, ends if moved == ends else moved)
+        part.positions = pair[1]
 
 
 def _cuts(parts: Iterable[StreamPart], places: Mapping[int, Place]) -> dict[int, set[int]]:

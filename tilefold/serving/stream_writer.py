@@ -66,8 +66,9 @@ class StreamWriter:
 
     def look(self) -> None:
         """Ask of every view where it stands."""
+        starts = self._log.starts()
         for view in self.views:
-            view.look()
+            view.look(starts)
         self._looked_s = self._now_s()
 
     def step(self, shards: Collection[int] | None = None, limit: int = BATCH_EVENTS, wait_ms: int = 0) -> Step:
@@ -86,8 +87,9 @@ class StreamWriter:
         read = self._log.read(after, limit, wait_ms)
         if not read:
             return Step(0, {})
-        for view in self.views:
-            view.fold(read, self._now_us())
+        done = [view.fold(read, self._now_us()) for view in self.views]
+        if not all(done):
+            self.look()
         newest_us = self._newest_us(read)
         if newest_us is not None:
             self._store.note_latest(self._source, newest_us)

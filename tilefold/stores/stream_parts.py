@@ -1,12 +1,14 @@
 """The stream parts of entities in the online store, and how far each view includes the stream.
 
 The rule: a stream part is replaced by compare-and-set of its revision, so a writer that slept, or that was started by mistake
-beside another, loses and looks again. How far a view's parts include the log is written after them, never before.
+beside another, loses and looks again. How far a view's parts include the log is written after them, never before. A writer that
+believes them to be further than they are (they were seeded anew, or the server came back without its last writes) is refused.
 """
 
+import secrets
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -15,7 +17,7 @@ from redis.exceptions import RedisError
 from tilefold.engine.stream_codec import REVISION
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
-from tilefold.stores.script_runner import PIPELINE_SCRIPTS, Call, batched, spans
+from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_BYTES, SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
     ADVANCE,
@@ -27,8 +29,11 @@ from tilefold.stores.stream_scripts import (
     REGISTER,
     RELEASE,
     SEED,
+    TAKEN,
     WRITE_STREAM,
 )
+
+TOKEN_BYTES = 16
 
 _PLACE = struct.Struct(">qq")
 _NUMBER = struct.Struct(">q")
@@ -50,10 +55,20 @@ class StreamWrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Which log a view takes, and how far it is in all of its stream parts."""
+    """Which log a view takes, and how far it is in all of its stream parts.
+
+    Attributes
+    ----------
+    token
+        Of the registration or seeding that it takes the log by; another one than before is another beginning.
+    server
+        The run id of the server that said so; another one than before may have lost its last writes.
+    """
 
     log: int
     places: dict[int, Place]
+    token: bytes = b""
+    server: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,7 @@ class Seeded:
 
     def to_args(self) -> list[bytes]:
         """As the script takes it."""
-        return [self.token, *_taken_args(self.taken)]
+        return [self.token, *_taken_args(replace(self.taken, token=self.token))]
 
 
 class StreamParts:
@@ -83,23 +98,32 @@ class StreamParts:
         except RedisError as error:
             raise self._link.faults.translated(error) from error
 
-    def write(self, view: str, version: str, log: int, writes: Sequence[StreamWrite], ttl_ms: int | None) -> list[bool] | None:
-        """Replace stream parts, each if its revision is still the one given; None where the view does not take this log."""
-        state, ttl = self._keys.state(view, version), _ttl(ttl_ms)
-        calls = (
-            Call([state, *(write.key for write in writes[span])], [_NUMBER.pack(log), ttl, *_pairs(writes[span])])
-            for span in spans(len(write.blob) for write in writes)
-        )
-        answers: list[bytes] = []
-        for batch in batched(calls, PIPELINE_SCRIPTS):
-            answers += self._scripts.run_all(WRITE_STREAM, batch)  # type: ignore[arg-type] # this script answers bytes
+    def write(
+        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
+    ) -> list[bool] | None:
+        """Replace stream parts, each if its revision is still the one given; they are made while others are on their way.
+
+        Parameters
+        ----------
+        taken
+            As it was told; its places are those behind which the writer read what it adds.
+
+        Returns
+        -------
+        Whether each was written; None where the view does not take this log any more, or was taken back behind these places.
+        """
+        state = self._keys.state(view, version)
+        lows = [each for shard, place in taken.places.items() for each in (_field(shard), _NUMBER.pack(place.position))]
+        head = [_log_value(taken), _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
+        calls = (Call([state, *(write.key for write in some)], [*head, *_pairs(some)]) for some in _scriptfuls(writes))
+        answers = list(self._scripts.run_overlapped(WRITE_STREAM, batched(calls, PIPELINE_SCRIPTS)))
         if not all(answers):
             return None
         return [digit == ord("1") for digit in b"".join(answers)]
 
     def taken(self, view: str, version: str) -> Taken | None:
         """Which log the view takes, and how far; None where it takes none."""
-        found = self._link.command(b"HGETALL", self._keys.state(view, version))
+        found, server = self._scripts.ask(TAKEN, Call([self._keys.state(view, version)], []))
         fields = dict(zip(found[::2], found[1::2], strict=True))
         if LOG_FIELD not in fields:
             return None
@@ -108,16 +132,22 @@ class StreamParts:
             for field, value in fields.items()
             if field.startswith(PLACE_PREFIX) and field[len(PLACE_PREFIX) :].isdigit()
         }
-        return Taken(_NUMBER.unpack(fields[LOG_FIELD])[0], places)
+        value: bytes = fields[LOG_FIELD]
+        return Taken(_NUMBER.unpack_from(value)[0], places, value[_NUMBER.size :], server)
 
     def register(self, view: str, version: str, taken: Taken) -> bool:
         """Let a view take a log that holds nothing before these places; False where it takes one already."""
-        call = Call([self._keys.state(view, version)], _taken_args(taken))
-        return self._scripts.run(REGISTER, call) == 1
+        drawn = replace(taken, token=secrets.token_bytes(TOKEN_BYTES))
+        return self._scripts.run(REGISTER, Call([self._keys.state(view, version)], _taken_args(drawn))) == 1
 
-    def advance(self, view: str, version: str, taken: Taken) -> None:
-        """Note how far the log is in all stream parts; never back."""
-        self._scripts.run(ADVANCE, Call([self._keys.state(view, version)], _taken_args(taken)))
+    def advance(self, view: str, version: str, taken: Taken) -> bool:
+        """Note how far the log is in all stream parts; never back.
+
+        False, and nothing is noted, where the view does not take this log any more, or the server was started again since
+        `taken` was told: it may have lost the last parts.
+        """
+        log, *places = _taken_args(taken)
+        return self._scripts.run(ADVANCE, Call([self._keys.state(view, version)], [log, taken.server, *places])) == 1
 
     def begin_seed(self, view: str, version: str, token: bytes) -> None:
         """Take the view from the writers, to write all of its stream parts anew."""
@@ -161,6 +191,20 @@ class StreamParts:
         return None if found is None else _NUMBER.unpack(found)[0]
 
 
+def _scriptfuls(writes: Iterable[StreamWrite]) -> Iterator[list[StreamWrite]]:
+    """As many at a time as one script may take."""
+    some: list[StreamWrite] = []
+    size_bytes = 0
+    for write in writes:
+        if len(some) == SCRIPT_KEYS or (some and size_bytes + len(write.blob) > SCRIPT_BYTES):
+            yield some
+            some, size_bytes = [], 0
+        some.append(write)
+        size_bytes += len(write.blob)
+    if some:
+        yield some
+
+
 def _ttl(ttl_ms: int | None) -> bytes:
     return b"" if ttl_ms is None else b"%d" % ttl_ms
 
@@ -171,5 +215,13 @@ def _pairs(writes: Iterable[StreamWrite]) -> list[bytes]:
 
 def _taken_args(taken: Taken) -> list[bytes]:
     places: Mapping[int, Place] = taken.places
-    pairs = [(PLACE_PREFIX + b"%d" % shard, _PLACE.pack(*place)) for shard, place in sorted(places.items())]
-    return [_NUMBER.pack(taken.log), *(each for pair in pairs for each in pair)]
+    pairs = [(_field(shard), _PLACE.pack(*place)) for shard, place in sorted(places.items())]
+    return [_log_value(taken), *(each for pair in pairs for each in pair)]
+
+
+def _log_value(taken: Taken) -> bytes:
+    return _NUMBER.pack(taken.log) + taken.token
+
+
+def _field(shard: int) -> bytes:
+    return PLACE_PREFIX + b"%d" % shard

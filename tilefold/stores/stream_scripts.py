@@ -1,11 +1,15 @@
 """The Lua that writes stream parts, where a comparison and the write that depends on it are one step.
 
-The rule: a stream part is only replaced by one that was made from it (its revision is compared), and only while the view takes
-the stream of the very log that the writer reads. In a view's state hash stand
+The rule: a stream part is only replaced by one that was made from it (its revision is compared), only while the view takes the
+stream of the very log that the writer reads, by the registration or seeding that the writer knows, and only if the parts
+include the log up to where the writer began to read. In a view's state hash stand
 
-    log      8 bytes: which stream log the view takes
+    log      24 bytes: which stream log the view takes, and the token of the registration or seeding that it takes it by
     w0 ...   16 bytes per shard: how far the log is in all stream parts, and the epoch in force behind it
     seed     the token of a sync that is writing all stream parts anew
+
+A server that was killed may come back without its last writes: then places are behind what a writer believes, and it is refused
+before it writes. One that came back between a writer's parts and its places has another run id, and its places stay.
 """
 
 from tilefold.engine.stream_codec import REVISION, REVISION_START
@@ -17,27 +21,43 @@ SEED_FIELD = b"seed"
 
 _REVISION_FIRST, _REVISION_LAST = REVISION_START + 1, REVISION_START + REVISION.size  # Lua counts from 1, both ends in
 
+_RUN_ID = """
+local function run_id()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+"""
 _EXPIRE = """
 local function expire(key, ttl)
   if ttl ~= '' and redis.call('PEXPIRE', key, ttl, 'NX') == 0 then redis.call('PEXPIRE', key, ttl, 'GT') end
 end
 """
 
-# KEYS state, entities...; ARGV log, ttl in ms ('' for none), then of each entity the revision it must have ('' for no stream
-# part) and the new part. Answers a digit per entity, 1 where it was written; nothing where the view does not take this log.
+# KEYS state; answers the state's fields and values, and the server's run id.
+TAKEN = Script(f"""{_RUN_ID}
+return {{redis.call('HGETALL', KEYS[1]), run_id()}}
+""")
+
+# KEYS state, entities...; ARGV log and token, ttl in ms ('' for none), how many places, (field, position) of each, then of each
+# entity the revision it must have ('' for no stream part) and the new part. Answers a digit per entity, 1 where it was written;
+# nothing where the view does not take this log by this token, or its places are behind these positions.
 # A key that had no field gets its time to live; one that has a batch part without one keeps living.
 WRITE_STREAM = Script(f"""{_EXPIRE}
-local call = redis.call
-if call('HGET', KEYS[1], 'log') ~= ARGV[1] then return '' end
+local call, state = redis.call, KEYS[1]
+if call('HGET', state, 'log') ~= ARGV[1] then return '' end
+local first = 4 + 2 * ARGV[3]
+for i = 4, first - 1, 2 do
+  local place = call('HGET', state, ARGV[i])
+  if not place or struct.unpack('>i8', place) < struct.unpack('>i8', ARGV[i + 1]) then return '' end
+end
 local done = {{}}
 for i = 2, #KEYS do
-  local key, expected = KEYS[i], ARGV[2 * i - 1]
+  local key, at = KEYS[i], first + 2 * (i - 2)
   local old = call('HGET', key, 's')
   local revision = ''
   if old then revision = string.sub(old, {_REVISION_FIRST}, {_REVISION_LAST}) end
-  if revision == expected then
+  if revision == ARGV[at] then
     local fresh = not old and call('EXISTS', key) == 0
-    call('HSET', key, 's', ARGV[2 * i])
+    call('HSET', key, 's', ARGV[at + 1])
     if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[2]) end
     done[#done + 1] = '1'
   else
@@ -47,11 +67,12 @@ end
 return table.concat(done)
 """)
 
-# KEYS state; ARGV log, then field and value of each place. Places of one log only grow.
-ADVANCE = Script("""
+# KEYS state; ARGV log and token, the server's run id, then field and value of each place. Places only grow. Answers 0 where the
+# view does not take this log by this token, or the server was started again.
+ADVANCE = Script(f"""{_RUN_ID}
 local state = KEYS[1]
-if redis.call('HGET', state, 'log') ~= ARGV[1] then return 0 end
-for i = 2, #ARGV, 2 do
+if redis.call('HGET', state, 'log') ~= ARGV[1] or run_id() ~= ARGV[2] then return 0 end
+for i = 3, #ARGV, 2 do
   local old = redis.call('HGET', state, ARGV[i])
   local position = struct.unpack('>i8', ARGV[i + 1])
   if not old or struct.unpack('>i8', old) < position then redis.call('HSET', state, ARGV[i], ARGV[i + 1]) end
@@ -59,7 +80,8 @@ end
 return 1
 """)
 
-# KEYS state; ARGV log, then field and value of each place. A view that takes a log already, or is being seeded, stays as it is.
+# KEYS state; ARGV log and token, then field and value of each place. A view that takes a log already, or is being seeded,
+# stays as it is.
 REGISTER = Script("""
 local state = KEYS[1]
 if redis.call('HEXISTS', state, 'log') == 1 or redis.call('HEXISTS', state, 'seed') == 1 then return 0 end
