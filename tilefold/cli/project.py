@@ -4,16 +4,23 @@ The rule: Dagster is started as a command, never imported; its processes learn w
 """
 
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tilefold
 from tilefold.cli.session import Session
-from tilefold.errors import FileError, complaint
+from tilefold.errors import FileError, SystemFault, complaint
 
 WORKSPACE_FILE = "workspace.yaml"
 INSTANCE_FILE = "dagster.yaml"
+RECORDS = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+"""What Dagster makes in its home when it first starts."""
+
+
+class DagsterStartError(SystemFault):
+    """Dagster could not be started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,24 @@ class Project:
             mend = "Give your user the right to write there, or name another --root."
             thing, rule = "Dagster", f"its home must be writable ({error.strerror})"
             raise FileError(complaint(thing, rule, str(self.home), mend)) from error
+
+    def make_records(self, session: Session) -> None:
+        """Let one process make Dagster's records where there are none: two that start at once fail on each other's tables.
+
+        Raises
+        ------
+        DagsterStartError
+            If it fails; the message holds the last of what it said.
+        """
+        if all((self.home / name).exists() for name in RECORDS):
+            return
+        command, env = self.command("dagster", "instance", "info"), self.environment(session)
+        made = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        if made.returncode:
+            said = (made.stderr or made.stdout).strip().rpartition("\n")[2]
+            mend = "Run `tilefold doctor`; if nothing is wrong there, remove what the message names and start again."
+            thing, rule = "Dagster", "it must be able to make its records in its home"
+            raise DagsterStartError(complaint(thing, rule, f"{self.home}: {said}", mend))
 
     def environment(self, session: Session) -> dict[str, str]:
         """Our environment, with the workspace that is meant."""

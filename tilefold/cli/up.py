@@ -44,6 +44,7 @@ def run_up(session: Session, host: str, port: int) -> int:
     url = f"http://{host}:{port}"
     with _told_to_end() as end, _alone(project.home, url), session.workspace():
         _check_port(host, port)
+        project.make_records(session)
         orphans = Orphans()
         children = _start(project, session, host, port)
         try:
