@@ -28,6 +28,10 @@ def no_progress(done: int, total: int) -> None:
     del done, total
 
 
+def nothing_more() -> None:
+    """Do nothing."""
+
+
 def no_seed(base: Mark) -> None:
     """For a view without a stream."""
     del base
@@ -52,6 +56,8 @@ class Sync:
         What writes the stream parts of a view that needs it, given what batch parts hold at least.
     full
         Write every key, whatever the store seems to hold.
+    committed
+        What to do once the mark has moved.
     """
 
     def __init__(
@@ -64,10 +70,11 @@ class Sync:
         seed: Seed = no_seed,
         full: bool = False,
         progress: Progress = no_progress,
+        committed: Callable[[], None] = nothing_more,
     ) -> None:
         self._view, self._store, self._pin, self._mark = view, store, compactions, mark
         self._name, self._version = view.name, view.version
-        self._seed, self._full, self._progress = seed, full, progress
+        self._seed, self._full, self._progress, self._committed = seed, full, progress, committed
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
@@ -93,6 +100,7 @@ class Sync:
         done = (seeding is None or seeded is not None) and self._write_all(compactions, bases)
         if not done or not self._store.commit(self._name, self._version, self._mark, seeded):
             return self._report(superseded=True, full=bases is None)
+        self._committed()
         if committed and to_remove:
             self._remove(to_remove - self._emptied, committed)
         return self._report(superseded=False, full=bases is None)

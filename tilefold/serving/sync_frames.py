@@ -14,7 +14,7 @@ from tilefold.serving.part_frames import FramedCompactions
 from tilefold.serving.reports import SyncReport
 from tilefold.serving.seed_frames import FramedHistory
 from tilefold.serving.seeding import SeededView, Seeding, needs_seed
-from tilefold.serving.sync import Progress, Seed, Sync, no_progress, no_seed
+from tilefold.serving.sync import Progress, Seed, Sync, no_progress, no_seed, nothing_more
 from tilefold.serving.sync_ports import SyncedView
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.stream_log import StreamLog
@@ -60,14 +60,13 @@ def run_sync(
         raise InputError(complaint(thing, rule, str(to_datetime(as_of_us)), "Compact it first, or use materialize."))
     view, pin = _synced(context, online), partial(FramedCompactions, context)
     seed = no_seed if stream is None else _seed(context, online, stream, full=full)
-    report = Sync(view, online, pin, Mark(as_of_us, epoch), seed=seed, full=full, progress=progress).run()
-    if reads_newest(context.view) and not report.superseded:
-        _note_newest(context, online)
-    return report
+    note = nothing_more if not reads_newest(context.view) else partial(_note_newest, context, online)
+    mark = Mark(as_of_us, epoch)
+    return Sync(view, online, pin, mark, seed=seed, full=full, progress=progress, committed=note).run()
 
 
 def _note_newest(context: ViewContext, online: OnlineStore) -> None:
-    """Let windows that end at the newest event end at an appended one, from the sync on that has brought it online."""
+    """Appended events count for where windows end at the newest event, from the sync on that holds them."""
     newest_us = context.log.snapshot().newest_us(context.log.timestamp)
     if newest_us is not None:
         online.streams.note_latest(context.view.source.name, newest_us)
