@@ -156,7 +156,7 @@ def explain(context: typer.Context, view: ViewName, keys: Keys = None, at: At = 
 def views(context: typer.Context) -> None:
     """List what is declared, and how far it is served."""
     with _opened(context) as workspace:
-        show.console().print(listing(context.obj, workspace))
+        show.console().print(listing(workspace))
 
 
 @app.command()

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tilefold.cli.findings import Finding, Findings, Level, fault
-from tilefold.cli.listing import has_stream
 from tilefold.cli.session import Session
-from tilefold.cli.show import size, text
-from tilefold.cli.show import writers as show_writers
-from tilefold.cli.writing import stream_sources
+from tilefold.cli.show import size, text, writers
+from tilefold.declaration.sources import StreamSource
 from tilefold.engine.time import to_datetime
 from tilefold.errors import TilefoldError
+from tilefold.serving.stream_standing import Standing
 from tilefold.workspace import Workspace
 
 MEMORY_WARN = 0.8
@@ -34,10 +33,10 @@ def store_and_tables(session: Session) -> Findings:
         yield from _guarded("store", lambda: _store(workspace))
         for source in workspace.definitions.sources:
             yield from _guarded(f"source {source}", lambda source=source: _log(workspace, source))  # type: ignore[misc]
-        for source in stream_sources(workspace.definitions):
-            yield from _guarded(f"stream {source}", lambda source=source: stream(session, workspace, source))  # type: ignore[misc]
+            if workspace.streams_used() and isinstance(workspace.definitions.source(source), StreamSource):
+                yield from _guarded(f"stream {source}", lambda source=source: _stream(workspace, source))  # type: ignore[misc]
         for view in workspace.definitions.views:
-            yield from _guarded(f"view {view}", lambda view=view: _view(session, workspace, view))  # type: ignore[misc]
+            yield from _guarded(f"view {view}", lambda view=view: _view(workspace, view))  # type: ignore[misc]
 
 
 def _guarded(subject: str, look: Callable[[], Findings]) -> Findings:
@@ -66,7 +65,7 @@ def _log(workspace: Workspace, source: str) -> Findings:
     yield Finding(Level.OK, f"source {source}", f"{rows:,} events of {len(days):,} days, {min(days)} to {max(days)}")
 
 
-def _view(session: Session, workspace: Workspace, name: str) -> Findings:
+def _view(workspace: Workspace, name: str) -> Findings:
     context = workspace.context(name)
     tiles = sum(day.rows for day in context.tile_table().snapshot().days().values())
     compactions = context.compacted.partitions()
@@ -77,7 +76,7 @@ def _view(session: Session, workspace: Workspace, name: str) -> Findings:
     if (
         mark is None
         and context.is_stream
-        and has_stream(session)
+        and workspace.streams_used()
         and workspace.stream_desk(context.view.source.name).takes(context.view)
     ):
         yield Finding(Level.OK, f"view {name}", "served from its stream alone, not compacted yet")
@@ -92,19 +91,26 @@ def _view(session: Session, workspace: Workspace, name: str) -> Findings:
     yield Finding(Level.WARN if late else Level.OK, f"view {name}", found, mend)
 
 
-def stream(session: Session, workspace: Workspace, source: str) -> Findings:
+def _stream(workspace: Workspace, source: str) -> Findings:
     """What was pushed is written and drained, and somebody sees to it."""
-    if not has_stream(session):
-        yield Finding(Level.OK, f"stream {source}", "nothing was pushed yet")
-        return
+    stream, letters = workspace.stream_log(source), workspace.dead_letters(source).count()
+    drained = workspace.event_log(source).snapshot().drained(stream.incarnation, range(stream.shards))
+    behind = [shard for shard, end in stream.ends().items() if drained[shard].position < end.position]
+    waiting = f"{len(behind)} of {stream.shards} shards wait to be drained" if behind else "drained"
     standing = workspace.stream_standing(source)
-    refused = workspace.dead_letters(source).count()
-    found = f"{show_writers(standing)}, {standing.lag or 0:,} events wait for it, {refused:,} refused events so far"
-    mend = ""
-    if standing.waiting:
-        mend = f"A writer waits: {standing.waiting}"
-    elif standing.lag and not standing.owners:
-        mend = "Start a writer: tilefold write-stream (tilefold up has one)"
-    elif standing.behind_s > BEHIND_WARN_S:
-        mend = f"It has been behind for {standing.behind_s:.0f} s: start another tilefold write-stream beside it"
+    found = f"{stream.events():,} events accepted, {waiting}, {letters:,} dead letters; {writers(standing)}"
+    mend = _writer_mend(standing)
+    if behind and not mend:
+        mend = f"`tilefold up` drains it all the time; so do tilefold materialize VIEW and Workspace.drain({source!r})."
     yield Finding(Level.WARN if mend else Level.OK, f"stream {source}", found, mend)
+
+
+def _writer_mend(standing: Standing) -> str:
+    """What to do where events wait for a writer; empty where none needs to."""
+    if standing.waiting:
+        return f"A writer waits: {standing.waiting}"
+    if standing.lag and not standing.owners:
+        return f"{standing.lag:,} events wait for a writer: tilefold write-stream (tilefold up has one)"
+    if standing.behind_s > BEHIND_WARN_S:
+        return f"It has been behind for {standing.behind_s:.0f} s: start another tilefold write-stream beside it"
+    return ""
