@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 
 import polars as pl
 
-from tilefold.declaration.sources import Source
+from tilefold.declaration.sources import Source, StreamSource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
@@ -39,6 +39,7 @@ from tilefold.serving.reports import (
     TilesReport,
 )
 from tilefold.serving.stream_desk import StreamDesk
+from tilefold.serving.stream_standing import Standing
 from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
@@ -168,9 +169,23 @@ class Workspace:
         """The stream log of a source, for those who look inside; opened when it is first asked for."""
         return self._desk(source).stream
 
+    def open_streams(self) -> None:
+        """Open the stream log of every source that has one: who does it first owns their embedded server."""
+        for name, source in self.definitions.sources.items():
+            if isinstance(source, StreamSource):
+                self.stream_log(name)
+
+    def streams_used(self) -> bool:
+        """Whether a stream of this workspace was ever opened."""
+        return self._home.streams.used()
+
     def stream_desk(self, source: str) -> StreamDesk:
         """The stream side of a source, for those who run its writer or look inside."""
         return self._stream_desk(source)
+
+    def stream_standing(self, source: str) -> Standing:
+        """How far the stream of a source is written, and which processes write it."""
+        return self._stream_desk(source).standing()
 
     def _stream_desk(self, source: str) -> StreamDesk:
         if source not in self._stream_desks:

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.cli.writers import DECLARED
 from tilefold.cli.app import run
 
 DEFINITIONS = """
@@ -53,6 +54,15 @@ def definitions(tmp_path: Path) -> Path:
     folder = tmp_path / "declared"
     folder.mkdir()
     (folder / "payments.py").write_text(DEFINITIONS)
+    return folder
+
+
+@pytest.fixture
+def streams(tmp_path: Path) -> Path:
+    """A folder that declares a stream source, a view of it, and a source with files."""
+    folder = tmp_path / "streams"
+    folder.mkdir()
+    (folder / "clicks.py").write_text(DECLARED)
     return folder
 
 

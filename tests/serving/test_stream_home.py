@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.pipelines import declare
 from tests.streams import logged, opened, record, source, view_of
 from tilefold import Workspace
 from tilefold.errors import InputError, StoreMismatchError, StorePolicyError, StoreUnavailableError
@@ -145,3 +146,16 @@ def test_a_stream_view_works_without_urls(tmp_path: Path) -> None:
     with opened(tmp_path, "", None, view_of(source()), name="one") as ws:
         ws.materialize("spend")
         assert ws.get_features("spend", {"user": "a"}).values["spend.units_sum_30d"] == 2
+
+
+def test_all_streams_may_be_opened_at_once(tmp_path: Path, online_url: str) -> None:
+    """Who opens the streams first owns their server, though events come from another; without a stream source none starts."""
+    with opened(tmp_path / "batch", online_url, None, declare()) as ws:
+        ws.open_streams()
+        assert (ws.streams_used(), (tmp_path / "batch" / "stream").exists()) == (False, False)
+    with opened(tmp_path, online_url, None, name="one") as owner:
+        owner.open_streams()
+        with opened(tmp_path, online_url, None, name="one") as guest:
+            push(guest, "a")
+        assert owner.streams_used()
+        assert owner.drain("pushed").accepted == 1

@@ -81,6 +81,21 @@ def test_a_server_that_does_not_tell_is_refused(server: EmbeddedServer) -> None:
     assert "secret" not in str(told.value)
 
 
+def test_the_rights_that_it_needs(server: EmbeddedServer) -> None:
+    """A user with the rights that the documentation names, on the workspace's keys alone, can do all of it."""
+    rights = ["+@read", "+@write", "+@scripting", "+info", "+ping", "+time", "+config|get"]
+    with Redis.from_url(server.url) as admin:
+        password = admin.connection_pool.connection_kwargs["password"]
+        admin.execute_command("ACL", "SETUSER", "app", "on", ">secret", "~mine:*", *rights)
+    log = valkey_log(server.url.replace("://", "://app").replace(password, "secret"), "mine")
+    log.append([event("a"), refused("r")])
+    log.enter_ids(["b"])
+    log.append_barrier(1)
+    assert ids(everything(log)) == ["a"]
+    assert log.trim({shard: place.position for shard, place in log.ends().items()}) == 0
+    log.close()
+
+
 def test_a_server_that_is_down_is_named() -> None:
     """No server is an error that names the address and the URL to mend."""
     with pytest.raises(StoreUnavailableError, match=r"stream log 127\.0\.0\.1:1/0: .*mend the stream URL"):

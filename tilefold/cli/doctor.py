@@ -3,8 +3,9 @@
 from rich.console import Console
 from rich.markup import escape
 
-from tilefold.cli.checks import CHECKS, Finding, Level
+from tilefold.cli.checks import CHECKS
 from tilefold.cli.faults import say
+from tilefold.cli.findings import Finding, Level
 from tilefold.cli.session import Session
 from tilefold.serving.home import DEFAULT_NAME, EMBEDDED, bind_online, bind_stream
 from tilefold.stores.online_store import OnlineStore

@@ -90,5 +90,5 @@ class Project:
         return {**os.environ, **{name: value for name, value in meant.items() if value}}
 
     def command(self, module: str, *arguments: str) -> list[str]:
-        """A module of Dagster as a command of this Python."""
+        """A module as a command of this Python."""
         return [sys.executable, "-m", module, *arguments]

@@ -30,9 +30,13 @@ class Binding:
     name: str
     kind: str
 
+    def bound(self) -> str | None:
+        """What it is bound to; None where no store has answered yet."""
+        return self.catalog.get(self._key)
+
     def check(self, url: str | None) -> None:
         """Raise `StoreMismatchError` if it is bound to another store."""
-        self._compare(self.catalog.get(self._key), url)
+        self._compare(self.bound(), url)
 
     def bind(self, url: str | None) -> None:
         """Bind it, unless it is bound: to another store is a `StoreMismatchError`."""
@@ -40,7 +44,7 @@ class Binding:
 
     def rebind(self, url: str | None) -> str:
         """Bind it to another store; what it was bound to before."""
-        before = self.catalog.get(self._key) or "none"
+        before = self.bound() or "none"
         self.catalog.put(self._key, describe(url))
         return before
 

@@ -6,7 +6,7 @@ first sync. Shards that no writer process owns are folded here, before `ingest` 
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from tilefold.declaration.views import FeatureView
 from tilefold.errors import StoreUnavailableError, complaint
 from tilefold.serving.context import ViewContext
 from tilefold.serving.stream_rows import Rows, ViewRows
+from tilefold.serving.stream_standing import Standing, standing_of
 from tilefold.serving.stream_view import Entries, StreamTarget
 from tilefold.serving.stream_writer import StreamWriter
 from tilefold.stores.cached_mark import CachedMark
@@ -26,6 +27,7 @@ from tilefold.stores.stream_payload import decode_frame
 
 VISIBLE_TIMEOUT_S = 30.0
 _POLL_S = 0.002
+_OWNERS_S = 0.5  # how often it is asked who owns a shard that somebody waits for: an owner may have been killed
 _KEPT_FRAMES = 8
 
 
@@ -86,6 +88,7 @@ class StreamDesk:
         self.rows = {context.view.name: ViewRows(context) for context in contexts}
         self._lock = threading.RLock()
         self._registered = False
+        self._folded_here: set[int] = set()
         targets = [self._target(context) for context in contexts]
         self.writer = StreamWriter(source.name, log, online.streams, targets, now_us, self._decoder.newest_us)
 
@@ -110,14 +113,39 @@ class StreamDesk:
         taken = self._online.streams.taken(view.name, view.version)
         return taken is not None and taken.log == log_number(self.log.incarnation)
 
-    def make_visible(self, positions: Mapping[int, int], *, wait: bool) -> None:
-        """Fold the shards that nobody owns; with `wait`, return when the owners of the others have folded theirs too."""
-        if not positions or not self._contexts:
-            return
-        owned = self._online.streams.owners(self.source, list(positions))
-        self.fold({shard: end for shard, end in positions.items() if shard not in owned})
-        if wait and owned:
-            self.wait({shard: end for shard, end in positions.items() if shard in owned})
+    def make_visible(self, positions: Mapping[int, int], *, wait: bool, timeout_s: float = VISIBLE_TIMEOUT_S) -> None:
+        """Fold the shards that nobody owns; with `wait`, return when the owners of the others have folded theirs too.
+
+        Raises
+        ------
+        StoreUnavailableError
+            With `wait`: the owners take too long.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        left = dict(positions) if self._contexts else {}
+        while left:
+            owned = self._online.streams.owners(self.source, list(left))
+            self._take_over(left.keys(), owned.keys())
+            self.fold({shard: end for shard, end in left.items() if shard not in owned})
+            left = {shard: end for shard, end in left.items() if shard in owned}
+            if not wait or self._becomes_visible(left, min(deadline_s, time.monotonic() + _OWNERS_S)):
+                return
+            if time.monotonic() >= deadline_s:
+                mend = "Look whether `tilefold write-stream` runs and what it says; the events are durable."
+                thing, rule = f"source '{self.source}'", "its writer must fold events in time"
+                raise StoreUnavailableError(complaint(thing, rule, f"{timeout_s:g} s", mend))
+
+    def claim(self, writer: bytes, lease_ms: int, report: bytes) -> list[int]:
+        """The shards that a writer process owns from here on; see `StreamParts.claim`."""
+        return self._online.streams.claim(self.source, writer, self.log.shards, lease_ms, report)
+
+    def release(self, writer: bytes) -> None:
+        """Let go of all that a writer process owns."""
+        self._online.streams.release(self.source, writer, self.log.shards)
+
+    def standing(self) -> Standing:
+        """How far the stream is written, and who writes it."""
+        return standing_of(self.source, self.log, self._online.streams, self.written())
 
     def written(self) -> dict[int, int] | None:
         """Of each shard the position up to which all views that take the stream hold it; None where none does."""
@@ -137,26 +165,25 @@ class StreamDesk:
                 if not self.writer.step(behind).entries:
                     break
 
+    def _take_over(self, shards: Collection[int], owned: Collection[int]) -> None:
+        """Ask where the views stand if others have folded some of these shards since."""
+        free = set(shards) - set(owned)
+        if not free <= self._folded_here:
+            self.look()
+        self._folded_here = (self._folded_here - set(owned)) | free
+
     def look(self) -> None:
         """Ask again which views take the stream; after a sync."""
         with self._lock:
             self.writer.look()
 
-    def wait(self, positions: Mapping[int, int], timeout_s: float = VISIBLE_TIMEOUT_S) -> None:
-        """Wait until whoever owns these shards has made them visible up to these positions.
-
-        Raises
-        ------
-        StoreUnavailableError
-            It takes too long.
-        """
-        deadline_s = time.monotonic() + timeout_s
+    def _becomes_visible(self, positions: Mapping[int, int], deadline_s: float) -> bool:
+        """Wait until whoever owns these shards has made them visible up to these positions; whether that was in time."""
         while not self._is_visible(positions):
-            if time.monotonic() > deadline_s:
-                mend = "Look whether `tilefold write-stream` runs and what it says; the events are durable."
-                thing, rule = f"source '{self.source}'", "its writer must fold events in time"
-                raise StoreUnavailableError(complaint(thing, rule, f"{timeout_s:g} s", mend))
+            if time.monotonic() >= deadline_s:
+                return False
             time.sleep(_POLL_S)
+        return True
 
     def _is_visible(self, positions: Mapping[int, int]) -> bool:
         """Whether every view that takes the stream has come so far."""

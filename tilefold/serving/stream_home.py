@@ -66,6 +66,10 @@ class StreamHome:
                 self._logs[source.name] = self._opened(source, event_log, now_us)
             return self._logs[source.name]
 
+    def used(self) -> bool:
+        """Whether a log was ever opened, here or elsewhere."""
+        return self._binding.bound() is not None
+
     def close(self) -> None:
         """Close the logs; the owner of the embedded server returns after it has exited."""
         with self._lock:

@@ -166,20 +166,28 @@ class StreamParts:
         found = self._link.command(b"MGET", *(self._keys.owner(source, shard) for shard in shards))
         return {shard: owner for shard, owner in zip(shards, found, strict=True) if owner is not None}
 
-    def claim(self, source: str, writer: bytes, shards: int, lease_ms: int) -> list[int]:
-        """Say that a writer process lives, and take or keep its share of the shards; which it owns now.
+    def claim(self, source: str, writer: bytes, shards: int, lease_ms: int, report: bytes = b"") -> list[int]:
+        """Say that a writer process lives and how it does, and take or keep its share of the shards; which it owns now.
 
         Every living writer's share is the shards whose number, modulo how many live, is its place among their sorted names. A
         share that still belongs to another is taken when that one lets go or its lease ends.
         """
-        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
-        answer: Any = self._scripts.run(CLAIM, Call(keys, [writer, b"%d" % lease_ms]))
+        answer: Any = self._scripts.run(CLAIM, Call(self._writing(source, shards), [writer, b"%d" % lease_ms, report]))
         return [shard for shard in range(shards) if answer[shard : shard + 1] == b"1"]
 
     def release(self, source: str, writer: bytes, shards: int) -> None:
         """Let go of all that a writer process owns."""
-        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
-        self._scripts.run(RELEASE, Call(keys, [writer]))
+        self._scripts.run(RELEASE, Call(self._writing(source, shards), [writer]))
+
+    def reports(self, source: str) -> dict[bytes, bytes]:
+        """What the writer processes of a source reported last, by their names; one that was killed stays for a while."""
+        found = self._link.command(b"HGETALL", self._keys.reports(source))
+        return dict(zip(found[::2], found[1::2], strict=True))
+
+    def _writing(self, source: str, shards: int) -> list[bytes]:
+        """The keys of who writes a source's stream."""
+        owners = [self._keys.owner(source, shard) for shard in range(shards)]
+        return [self._keys.writers(source), self._keys.reports(source), *owners]
 
     def note_latest(self, source: str, latest_us: int) -> None:
         """Note the time of an event of a source; the newest one stays."""
