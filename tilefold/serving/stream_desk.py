@@ -159,6 +159,8 @@ class StreamDesk:
     def fold(self, positions: Mapping[int, int]) -> None:
         """Fold these shards up to these positions, in this process."""
         with self._lock:
+            if not all(view.places for view in self.writer.views):
+                self.writer.look()  # a process that has just begun, or a view that takes the stream by now
             while behind := self._behind(positions):
                 if not self.writer.step(behind).entries:
                     break

@@ -56,8 +56,8 @@ class Sync:
         What writes the stream parts of a view that needs it, given what batch parts hold at least.
     full
         Write every key, whatever the store seems to hold.
-    committed
-        What to do once the mark has moved.
+    begun
+        What to do once the sync has begun, before its first key.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Sync:
         seed: Seed = no_seed,
         full: bool = False,
         progress: Progress = no_progress,
-        committed: Callable[[], None] = nothing_more,
+        begun: Callable[[], None] = nothing_more,
     ) -> None:
         self._view, self._store, self._pin, self._mark = view, store, compactions, mark
         self._name, self._version = view.name, view.version
-        self._seed, self._full, self._progress, self._committed = seed, full, progress, committed
+        self._seed, self._full, self._progress, self._begun = seed, full, progress, begun
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
@@ -91,6 +91,7 @@ class Sync:
         """
         if not self._store.begin(self._name, self._version, self._mark):
             return self._report(superseded=True, full=False)
+        self._begun()
         compactions = self._pinned()
         committed = self._store.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(compactions, committed)
@@ -100,9 +101,8 @@ class Sync:
         done = (seeding is None or seeded is not None) and self._write_all(compactions, bases)
         if not done or not self._store.commit(self._name, self._version, self._mark, seeded):
             return self._report(superseded=True, full=bases is None)
-        self._committed()
         if committed and to_remove:
-            self._remove(to_remove - self._emptied, committed)
+            self._remove(sorted(to_remove - self._emptied), committed)
         return self._report(superseded=False, full=bases is None)
 
     def _pinned(self) -> Compactions:
@@ -113,7 +113,7 @@ class Sync:
             raise ConflictError(complaint(thing, rule, str(self._mark), "Compact it again, or use materialize."))
         return there
 
-    def _remove(self, keys: set[bytes], below: Mark) -> None:
+    def _remove(self, keys: Sequence[bytes], below: Mark) -> None:
         """Delete keys that an earlier committed sync emptied and that are empty still."""
         self._store.remove_emptied(self._name, self._version, keys, below)
         self._store.forget_emptied(self._name, self._version, keys)

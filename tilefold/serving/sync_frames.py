@@ -62,11 +62,14 @@ def run_sync(
     seed = no_seed if stream is None else _seed(context, online, stream, full=full)
     note = nothing_more if not reads_newest(context.view) else partial(_note_newest, context, online)
     mark = Mark(as_of_us, epoch)
-    return Sync(view, online, pin, mark, seed=seed, full=full, progress=progress, committed=note).run()
+    return Sync(view, online, pin, mark, seed=seed, full=full, progress=progress, begun=note).run()
 
 
 def _note_newest(context: ViewContext, online: OnlineStore) -> None:
-    """Appended events count for where windows end at the newest event, from the sync on that holds them."""
+    """Appended events count for where windows end at the newest event, from the sync on that holds them.
+
+    Noted before any key: a part that holds a newer event than the noted one could not say what lies before that.
+    """
     newest_us = context.log.snapshot().newest_us(context.log.timestamp)
     if newest_us is not None:
         online.streams.note_latest(context.view.source.name, newest_us)
