@@ -6,11 +6,12 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
+from tilefold.declaration.names import is_pattern
 from tilefold.stores.event_columns import EVENT_ID, RESERVED_PREFIX
 
 UTC_TIME = pl.Datetime("us", "UTC")
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-_NAMES = _TEXT.filter(lambda name: name not in ("", EVENT_ID) and not name.startswith(RESERVED_PREFIX))
+_NAMES = _TEXT.filter(lambda name: name not in ("", EVENT_ID) and not name.startswith(RESERVED_PREFIX) and not is_pattern(name))
 _LEAVES: list[tuple[pl.DataType, st.SearchStrategy[Any]]] = [
     (pl.Int8(), st.integers(-(2**7), 2**7 - 1)),
     (pl.Int64(), st.integers(-(2**63), 2**63 - 1)),
