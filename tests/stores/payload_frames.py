@@ -6,8 +6,11 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
+from tilefold.stores.event_columns import EVENT_ID, RESERVED_PREFIX
+
 UTC_TIME = pl.Datetime("us", "UTC")
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_NAMES = _TEXT.filter(lambda name: name not in ("", EVENT_ID) and not name.startswith(RESERVED_PREFIX))
 _LEAVES: list[tuple[pl.DataType, st.SearchStrategy[Any]]] = [
     (pl.Int8(), st.integers(-(2**7), 2**7 - 1)),
     (pl.Int64(), st.integers(-(2**63), 2**63 - 1)),
@@ -42,7 +45,7 @@ def frames(draw: st.DrawFn) -> pl.DataFrame:
     """Rows of any schema, nested two deep, with nulls."""
     height = draw(st.integers(0, 4))
     columns = draw(st.lists(_columns(), min_size=1, max_size=4))
-    names = draw(st.lists(_TEXT.filter(bool), min_size=len(columns), max_size=len(columns), unique=True))
+    names = draw(st.lists(_NAMES, min_size=len(columns), max_size=len(columns), unique=True))
     series = [
         pl.Series(name, draw(st.lists(st.none() | values, min_size=height, max_size=height)), dtype=dtype, strict=True)
         for name, (dtype, values) in zip(names, columns, strict=True)
