@@ -198,7 +198,7 @@ class MemoryServer:
         rest = args[3 + 2 * lows :]
         for field, low in zip(args[3 : 3 + 2 * lows : 2], args[4 : 4 + 2 * lows : 2], strict=True):
             place = state.get(field)
-            if place is None or _first(place) < _first(low):
+            if place is None or _first(place) != _first(low):
                 return b""
         done = b""
         for key, expected, part in zip(keys[1:], rest[::2], rest[1::2], strict=True):

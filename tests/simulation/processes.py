@@ -4,10 +4,8 @@ The rule: a process keeps what product code keeps in memory (caches, marks, plac
 it is killed. What a job does is what `Workspace` does, step by step.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 from zlib import crc32
 
 from tests.simulation.compaction import compacted
@@ -25,10 +23,10 @@ from tilefold.engine.time import to_datetime
 from tilefold.errors import ConflictError, complaint
 from tilefold.serving.barrier import take_barrier
 from tilefold.serving.drain import drain
+from tilefold.serving.ingest import places_behind
 from tilefold.serving.seeding import SeededView, Seeding, needs_seed
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_view import Entries, StreamTarget
-from tilefold.serving.stream_writer import StreamWriter
 from tilefold.serving.sync import Sync
 from tilefold.serving.sync_ports import SyncedView
 from tilefold.stores.cached_mark import CachedMark
@@ -45,23 +43,14 @@ class NoDeadLetters:
         return 0
 
 
-class PlainDesk(StreamDesk):
-    """A `StreamDesk` whose rows are made without frames."""
+class PlainTargets:
+    """The views of a desk; their rows are made without frames."""
 
-    def __init__(self, world: World, kits: Sequence[Kit], process: "Process") -> None:
-        self.source, self.log = "events", process.log
-        self._event_log: Any = process.events
-        self._contexts = [kit.context for kit in kits]
-        self._online, self._marks = process.online, process.marks
-        self._lock, self._registered = threading.RLock(), False
-        self._world = world
-        targets = [self._plain_target(kit) for kit in kits]
-        clock = world.clock
-        self.writer = StreamWriter(
-            "events", process.log, process.online.streams, targets, clock.us, self._newest_us, clock.seconds
-        )
+    def __init__(self, world: World, kits: Sequence[Kit], online: MemoryOnline, marks: CachedMark) -> None:
+        self._world, self._online, self._marks = world, online, marks
+        self.targets = [self._target(kit) for kit in kits]
 
-    def _plain_target(self, kit: Kit) -> StreamTarget:
+    def _target(self, kit: Kit) -> StreamTarget:
         view, context, online = kit.view, kit.context, self._online
         newest = view.leading_edge == "latest_event"
         return StreamTarget(
@@ -86,7 +75,8 @@ class PlainDesk(StreamDesk):
                 rows.setdefault(event.user, []).append(row)
         return rows
 
-    def _newest_us(self, entries: Entries) -> int | None:
+    def newest_us(self, entries: Entries) -> int | None:
+        """See `DeskViews`."""
         return max((event.time_us for event in self._events(entries)), default=None)
 
 
@@ -101,7 +91,9 @@ class Process:
         self.log = MemoryLog(world.log, self.line)
         self.events = MemoryEventLog(world.table, self.line, world.event_of)
         self.marks = CachedMark(self.online.mark, world.clock.seconds)
-        self.desk = PlainDesk(world, self.kits, self)
+        views = PlainTargets(world, self.kits, self.online, self.marks)
+        clock = world.clock
+        self.desk = StreamDesk("events", self.log, self.events, views, self.online.streams, clock.us, clock.seconds)
 
     # --- what it does
 
@@ -110,11 +102,7 @@ class Process:
         self.desk.register()
         shards = [crc32(event.event_id.encode()) % self.log.shards for event in events]
         entries = [NewEntry(Kind.EVENT, shard, e.event_id, e.payload) for shard, e in zip(shards, events, strict=True)]
-        last: dict[int, int] = {}
-        for shard, position in zip(shards, self.log.append(entries), strict=True):
-            if position is not None:
-                last[shard] = max(position, last.get(shard, 0))
-        self.desk.make_visible(last, wait=False)
+        self.desk.make_visible(places_behind(self.log, shards, self.log.append(entries)), wait=False)
 
     def write(self, limit: int) -> None:
         """A step of the stream writer."""
@@ -179,11 +167,13 @@ class Process:
     def _seed(self, kit: Kit, full: bool, base: Mark) -> Seeding | None:
         view, context = kit.view, kit.context
         key_of = partial(self.online.entity_key, view.name, view.version)
-        seeded = SeededView(view.name, view.version, context.stream_folder, context.stream_codec, context.ttl_ms, key_of)
         streams, world = self.online.streams, self._world
+        from_us = (lambda: streams.latest("events")) if reads_newest(view) else (lambda: None)
+        codec = context.stream_codec
+        seeded = SeededView(view.name, view.version, context.stream_folder, codec, context.ttl_ms, key_of, from_us)
         if not (full or needs_seed(seeded, streams, self.log)):
             return None
         history = lambda: MemoryHistory(self.events.snapshot(), 2, kit.row_of)  # noqa: E731 - a name would say no more
-        seeding = Seeding(seeded, streams, self.log, history, base, world.clock.now_us, world.chance)
+        seeding = Seeding(seeded, streams, self.log, history, base, world.clock.now_us, self.drain, world.chance)
         world.seedings[seeding._token] = seeding._history._version
         return seeding

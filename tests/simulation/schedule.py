@@ -16,7 +16,7 @@ from tests.simulation.checks import Checks, WrongRead
 from tests.simulation.events import Event
 from tests.simulation.lines import Broken, Killed, Odds
 from tests.simulation.processes import Process
-from tests.simulation.views import FEW_CELLS, KINDS, SCHEDULES, START_US, Kit, kit
+from tests.simulation.views import FEW_CELLS, KINDS, SCHEDULES, START_US, kit
 from tests.simulation.world import World
 from tilefold.engine import stream_fold
 from tilefold.engine.time import DAY_US, floor

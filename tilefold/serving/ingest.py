@@ -73,14 +73,24 @@ class Intake:
     ) -> Receipt:
         fresh = [(each, place) for each, place in zip(pushed, positions, strict=False) if place is not None]
         days = sorted({each.time_us // DAY_US for each, _ in fresh})
-        last: dict[int, int] = {}
-        for each, place in fresh:
-            last[each.shard] = max(place, last.get(each.shard, 0))
         return Receipt(
             accepted=len(fresh),
             duplicate=len(pushed) - len(fresh),
             refused=refused,
             days=tuple(day_of(day * DAY_US) for day in days),
             late=sum(each.time_us < now_us - self._horizon_us for each, _ in fresh),
-            positions=last,
+            positions=places_behind(self._log, [each.shard for each in pushed], positions[: len(pushed)]),
         )
+
+
+def places_behind(log: StreamLog, shards: Sequence[int], positions: Sequence[int | None]) -> dict[int, int]:
+    """Of each shard a position at or before which all of these events stand; None is one that was accepted before.
+
+    Where such a one stands is not known: its first sender may have been killed before it was visible, so all that its shard
+    holds counts.
+    """
+    behind: dict[int, int] = {}
+    ends = log.ends() if None in positions else {}
+    for shard, position in zip(shards, positions, strict=True):
+        behind[shard] = max(ends[shard].position if position is None else position, behind.get(shard, 0))
+    return behind

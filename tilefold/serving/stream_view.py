@@ -37,7 +37,7 @@ class PartStore(Protocol):
     def write(
         self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
     ) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log, or is behind these places."""
+        """Replace stream parts by compare-and-set; None where the view does not take this log, or is at other places."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:

@@ -1,6 +1,6 @@
 """Sync of one view from its compacted table: what `sync` states, put together with frames, Delta and the online store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,10 +22,11 @@ from tilefold.stores.stream_log import StreamLog
 
 @dataclass(frozen=True, slots=True)
 class StreamSide:
-    """What a sync of a stream view needs beside: the log, and what time it is."""
+    """What a sync of a stream view needs beside: the log, what time it is, and what brings the event log up to the stream."""
 
     log: StreamLog
     now_us: int
+    drain: Callable[[], object]
 
 
 def run_sync(
@@ -75,6 +76,10 @@ def _note_newest(context: ViewContext, online: OnlineStore) -> None:
         online.streams.note_latest(context.view.source.name, newest_us)
 
 
+def _no_time() -> None:
+    """For a view whose windows end at the clock."""
+
+
 def _synced(context: ViewContext, online: OnlineStore) -> SyncedView:
     """The view, its keys, and how its broken parts are removed: their stamps say nothing, and would stop the sync."""
     view = context.view
@@ -94,11 +99,13 @@ def _seed(context: ViewContext, online: OnlineStore, stream: StreamSide, *, full
     """What writes the stream parts of a view where it does not take its log, or with `full`."""
     view, folder, codec = context.view, context.stream_folder, context.stream_codec
     key_of = partial(online.entity_key, view.name, view.version)
-    seeded = SeededView(view.name, view.version, folder, codec, context.ttl_ms, key_of)
+    streams, source = online.streams, view.source.name
+    from_us = partial(streams.latest, source) if reads_newest(view) else _no_time
+    seeded = SeededView(view.name, view.version, folder, codec, context.ttl_ms, key_of, from_us)
 
     def seed(base: Mark) -> Seeding | None:
-        if not (full or needs_seed(seeded, online.streams, stream.log)):
+        if not (full or needs_seed(seeded, streams, stream.log)):
             return None
-        return Seeding(seeded, online.streams, stream.log, partial(FramedHistory, context), base, stream.now_us)
+        return Seeding(seeded, streams, stream.log, partial(FramedHistory, context), base, stream.now_us, stream.drain)
 
     return seed

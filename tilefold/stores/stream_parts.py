@@ -110,7 +110,7 @@ class StreamParts:
 
         Returns
         -------
-        Whether each was written; None where the view does not take this log any more, or was taken back behind these places.
+        Whether each was written; None where the view does not take this log any more, or is at other places by now.
         """
         state = self._keys.state(view, version)
         lows = [each for shard, place in taken.places.items() for each in (_field(shard), _NUMBER.pack(place.position))]
