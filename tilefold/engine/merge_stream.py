@@ -127,19 +127,16 @@ class StreamMerger:
 
     def _end(self, piece: Piece, window: Window, end_us: int) -> tuple[int, bool]:
         """The end (exclusive) of the rows inside, and whether it cuts a row."""
-        part, unit = piece.part, piece.unit_us
-        if piece.newest_us is not None and piece.newest_us < end_us:
+        part, newest_us = piece.part, piece.newest_us
+        if newest_us is not None and newest_us < end_us:
             return part.tiles, False
-        if piece.newest_us is None:  # a batch part holds nothing of the cell that the end lies in after the end
-            end = -(-end_us // unit) - part.base
-            high = bisect_left(part.first, end)
-            cut = high > 0 and part.last[high - 1] >= end
-        else:
-            end = end_us // unit - part.base
-            high = bisect_left(part.first, end)
-            cut = high > 0 and part.last[high - 1] >= end
-            cut = cut or not is_moved(window)  # totals hold what comes after the end too
-        return max(high - cut, piece.low), cut
+        end = -(-end_us // piece.unit_us) - part.base  # a row that begins before the end is not wholly behind it
+        high = bisect_left(part.first, end)
+        if high <= piece.low:
+            return piece.low, False
+        # Of a batch part nothing lies behind the end in the cell that holds it. Totals hold all that comes after the end too.
+        cut = part.last[high - 1] >= end or (newest_us is not None and not is_moved(window))
+        return high - cut, cut
 
     def _pruned(self, pruned_us: int, edges: list[tuple[list[int], int]]) -> set[int]:
         """The windows that reach what was left out."""
