@@ -209,3 +209,18 @@ def test_example() -> None:
     key.sync(Mark(BEGIN_US + 48, 1), key.compact(Mark(BEGIN_US + 48, 1), 0))
     key.write([Arrived(BEGIN_US + time_us, "", {"narrow": time_us}, 2) for time_us in (20, 95, 130)], BEGIN_US + 100)
     assert key.read(BEGIN_US + 100) == ([50 + 90 + 95, 10 + 30 + 20 + 50 + 90 + 95, 50], set())
+
+
+def test_a_cell_over_the_end() -> None:
+    """A read before the last fold says that it is inexact where its end, or what totals hold behind it, is in the way.
+
+    cells    [24, 25]   [238, 239]        read at 238: the second holds an event of 239; at 30 nothing of it is inside
+    """
+    short, long = Window(2, hop_us=2), Window(240, hop_us=2)
+    key = StreamKey(view_of([feature(None, "count", (window,), number) for number, window in enumerate((short, long))]))
+    with few_loose(0, 0):
+        key.write([Arrived(BEGIN_US + time_us, "", {}) for time_us in (24, 25, 238, 239)], BEGIN_US + 239)
+    assert key.read(BEGIN_US + 239) == ([2, 4], set())
+    assert key.inexact(BEGIN_US + 238) == {short, long}
+    assert key.inexact(BEGIN_US + 30) == {long}
+    assert key.read(BEGIN_US + 20) == ([0, 0], set())
