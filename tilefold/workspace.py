@@ -289,7 +289,7 @@ class Workspace:
         InputError
             If the source takes no pushed events.
         """
-        return self._desk(source).drain(self.now(), written=self._written(source), within_s=within_s)
+        return self._desk(source).drain(self.now(), written=lambda: self._written(source), within_s=within_s)
 
     def dead_letters(self, source: str) -> DeadLetters:
         """The refused events of a source, for those who look inside."""
@@ -394,7 +394,7 @@ class Workspace:
         if mark is not None:
             self._marks.set(view.name, view.version, mark)
         if view.kind == "stream":
-            self._stream_desk(view.source.name).look()
+            self._stream_desk(view.source.name).catch_up()
 
     def _days(self, start: datetime, end: datetime) -> list[date]:
         first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))

@@ -177,11 +177,16 @@ class MemoryServer:
         begun = mark == mine or b"+" + mine in state
         if not begun or self.strings.get(keys[1]) != args[1]:
             return -1
+        seed = state.get(b"seed")
         if len(args) > 2:
-            if state.get(b"seed") != args[2]:
+            if seed is None and mark == mine and state.get(b"log") == args[3]:
+                return 1
+            if seed != args[2]:
                 return 0
             self._hdel(keys[0], b"seed")
             self._written(keys[0]).update({b"log": args[3], **dict(zip(args[4::2], args[5::2], strict=True))})
+        elif seed is not None:
+            return 0
         held = self._written(keys[0])
         held.update({b"mark": mine, b"store": args[1]})
         self._hdel(keys[0], *[name for name in held if name[:1] == b"+" and not _above(name[1:], mine)])
@@ -238,6 +243,16 @@ class MemoryServer:
         self._hdel(keys[0], *gone)
         return 1
 
+    def _lapse(self, keys: list[bytes], args: list[bytes]) -> int:
+        state = self.fields(keys[0])
+        if state.get(b"log") != args[0]:
+            return 0
+        starts = zip(args[2::2], args[3::2], strict=True)
+        if all(field in state and _first(state[field]) >= _first(start) for field, start in starts):
+            return 0
+        self._written(keys[0]).pop(b"mark", None)
+        return self._begin_seed(keys, args[1:])
+
     def _seed(self, keys: list[bytes], args: list[bytes]) -> int:
         if self.fields(keys[0]).get(b"seed") != args[0]:
             return 0
@@ -272,6 +287,7 @@ _SCRIPTS: dict[bytes, Callable[[MemoryServer, list[bytes], list[bytes]], Any]] =
     stream_scripts.ADVANCE.digest: MemoryServer._advance,
     stream_scripts.REGISTER.digest: MemoryServer._register,
     stream_scripts.BEGIN_SEED.digest: MemoryServer._begin_seed,
+    stream_scripts.LAPSE.digest: MemoryServer._lapse,
     stream_scripts.SEED.digest: MemoryServer._seed,
     stream_scripts.LATEST.digest: MemoryServer._latest,
 }

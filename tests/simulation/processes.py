@@ -110,9 +110,8 @@ class Process:
 
     def drain(self, per_commit: int = 1000) -> None:
         """Bring the event log up to the stream."""
-        written = self.desk.written()
         now = to_datetime(self._world.clock.now_us)
-        drain(self.events, self.log, NoDeadLetters(), now, written=written, per_commit=per_commit)
+        drain(self.events, self.log, NoDeadLetters(), now, written=self.desk.written, per_commit=per_commit)
 
     def materialize(self, kit: Kit, as_of_us: int, *, sync: bool = True, full: bool = False) -> None:
         """Compact a view as of a watermark, and sync it."""
@@ -137,7 +136,7 @@ class Process:
         mark = self.online.mark(view.name, view.version)
         if mark is not None:
             self.marks.set(view.name, view.version, mark)
-        self.desk.look()
+        self.desk.catch_up()
 
     # --- how
 
@@ -164,7 +163,7 @@ class Process:
         held = self._world.compactions[kit.view.name]
         return self.events._reached(lambda: MemoryCompactions(dict(held), kit.context.codec, 2))
 
-    def _seed(self, kit: Kit, full: bool, base: Mark) -> Seeding | None:
+    def _seed(self, kit: Kit, full: bool, mark: Mark) -> Seeding | None:
         view, context = kit.view, kit.context
         key_of = partial(self.online.entity_key, view.name, view.version)
         streams, world = self.online.streams, self._world
@@ -174,6 +173,7 @@ class Process:
         if not (full or needs_seed(seeded, streams, self.log)):
             return None
         history = lambda: MemoryHistory(self.events.snapshot(), 2, kit.row_of)  # noqa: E731 - a name would say no more
-        seeding = Seeding(seeded, streams, self.log, history, base, world.clock.now_us, self.drain, world.chance)
+        committed = partial(self.online.mark, view.name, view.version)
+        seeding = Seeding(seeded, streams, self.log, history, mark, committed, world.clock.now_us, self.drain, world.chance)
         world.seedings[seeding._token] = seeding._history._version
         return seeding

@@ -109,6 +109,7 @@ class Schedule:
         if self.late_view is not None and chance.random() < 0.1:
             self._declare(self.late_view)
             self.late_view = None
+            self._deploy()
         self._begin_jobs()
         for _ in range(chance.choice([5, 20, 80])):
             if not self._resume():
@@ -210,6 +211,13 @@ class Schedule:
         self.world.kits.append(made)
         self.world.compactions[made.view.name] = {}
         self.checks.add(made, self.users)
+
+    def _deploy(self) -> None:
+        """Start all processes anew: they know all views from here on."""
+        for job in self.jobs:
+            job.run.throw(GreenletExit)
+        self.jobs.clear()
+        self.processes = [Process(self.world, each.name) for each in self.processes]
 
     def _pass_time(self) -> None:
         chance, clock = self.chance, self.world.clock

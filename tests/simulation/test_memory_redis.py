@@ -108,6 +108,10 @@ class Both:
         known = {"places": places} | ({"server": b"another"} if wrong else {})
         self.tell(lambda store: store.streams.advance(*VIEW, replace(self._taken_of(store), **known)))
 
+    def do_lapse(self) -> None:
+        starts = {shard: place.position for shard, place in self._places().items()}
+        self.tell(lambda store: store.streams.lapse(*VIEW, self._taken_of(store), starts))
+
     def do_seed(self) -> None:
         token, keys, ttl = self._chance.choice(TOKENS), self._some(), self._chance.choice(TTLS_MS)
         if self._chance.random() < 0.4:

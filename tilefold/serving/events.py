@@ -77,7 +77,9 @@ class EventDesk:
         assert self.log.columns is not None, "a stream source declares its columns"
         return Intake(source, self.log.columns, self._key_columns, stream)
 
-    def drain(self, now: datetime, *, written: Mapping[int, int] | None = None, within_s: float | None = None) -> DrainReport:
+    def drain(
+        self, now: datetime, *, written: Callable[[], Mapping[int, int] | None], within_s: float | None = None
+    ) -> DrainReport:
         """Bring the event log up to where the stream ends now."""
         return drain(self.log, self.stream, self.dead_letters, now, written=written, within_s=within_s)
 
@@ -85,7 +87,7 @@ class EventDesk:
         """The next barrier of the source; the stream is drained up to it."""
         if not self.has_stream:
             return take_barrier(self.log, None, lambda: None)
-        return take_barrier(self.log, self.stream, lambda: self.drain(now, written=written()))
+        return take_barrier(self.log, self.stream, lambda: self.drain(now, written=written))
 
     def _enter_ids(self, rows: pl.DataFrame, now: datetime) -> None:
         """Let the stream drop appended events that are pushed again; the older ones it would take for late anyway."""

@@ -21,6 +21,7 @@ from tilefold.engine.stream_codec import StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.stream_part import Row, StreamPart
 from tilefold.engine.time import DAY_US, day_start_us
+from tilefold.serving.stream_view import is_behind
 from tilefold.stores.stream_log import Place, StreamLog
 from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
 
@@ -99,8 +100,7 @@ def needs_seed(view: SeededView, store: SeedStore, log: StreamLog) -> bool:
     taken = store.taken(view.name, view.version)
     if taken is None or taken.log != log_number(log.incarnation):
         return True
-    starts = log.starts()
-    return any(shard not in taken.places or taken.places[shard].position < start for shard, start in starts.items())
+    return is_behind(taken.places, log.starts())
 
 
 class Seeding:
@@ -110,8 +110,10 @@ class Seeding:
     ----------
     history
         Pins the event log's newest version.
-    base
-        What stands in batch parts at least: the committed mark, or where there is none that of the sync that seeds.
+    mark
+        Of the sync that seeds: what batch parts will hold at least, where none is committed.
+    committed
+        Asks for the view's committed mark. What it is once the writers have left stays, since no other sync commits then.
     now_us
         The clock, for which rows of busy keys are settled.
     drain
@@ -126,16 +128,18 @@ class Seeding:
         store: SeedStore,
         log: StreamLog,
         history: Callable[[], History],
-        base: Mark,
+        mark: Mark,
+        committed: Callable[[], Mark | None],
         now_us: int,
         drain: Callable[[], object],
         chance: Random | None = None,
     ) -> None:
-        self._view, self._store, self._base, self._now_us = view, store, base, now_us
+        self._view, self._store, self._now_us = view, store, now_us
         self._chance = chance or secrets.SystemRandom()
         self._token = self._chance.randbytes(TOKEN_BYTES)
         self._log = log_number(log.incarnation)
         store.begin_seed(view.name, view.version, self._token)
+        self._base = committed() or mark
         drain()
         self._history = history()  # after `begin_seed`: an earlier seeding has an earlier one
         self._places = self._history.drained(log.incarnation, range(log.shards))

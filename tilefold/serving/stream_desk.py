@@ -144,7 +144,7 @@ class StreamDesk:
     def fold(self, positions: Mapping[int, int]) -> None:
         """Fold these shards up to these positions, in this process."""
         with self._lock:
-            if not all(view.places for view in self.writer.views):
+            if any(view.places is None for view in self.writer.views):
                 self.writer.look()  # a process that has just begun, or a view that takes the stream by now
             while behind := self._behind(positions):
                 if not self.writer.step(behind).entries:
@@ -161,6 +161,11 @@ class StreamDesk:
         """Ask again which views take the stream; after a sync."""
         with self._lock:
             self.writer.look()
+
+    def catch_up(self) -> None:
+        """Look where the views stand after a sync, and fold what they lack and nobody else folds."""
+        self.look()
+        self.make_visible({shard: place.position for shard, place in self.log.ends().items()}, wait=False)
 
     def _becomes_visible(self, positions: Mapping[int, int], deadline_s: float) -> bool:
         """Wait until whoever owns these shards has made them visible up to these positions; whether that was in time."""

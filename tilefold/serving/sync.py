@@ -32,9 +32,9 @@ def nothing_more() -> None:
     """Do nothing."""
 
 
-def no_seed(base: Mark) -> None:
+def no_seed(mark: Mark) -> None:
     """For a view without a stream."""
-    del base
+    del mark
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Sync:
     compactions
         Pins the newest version of the compacted table.
     seed
-        What writes the stream parts of a view that needs it, given what batch parts hold at least.
+        What writes the stream parts of a view that needs it, given the mark of the sync.
     full
         Write every key, whatever the store seems to hold.
     begun
@@ -96,7 +96,7 @@ class Sync:
         committed = self._store.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(compactions, committed)
         to_remove = self._store.emptied(self._name, self._version) if committed else set()
-        seeding = self._seed(committed or self._mark)
+        seeding = self._seed(self._mark)
         seeded = seeding.write() if seeding else None
         done = (seeding is None or seeded is not None) and self._write_all(compactions, bases)
         if not done or not self._store.commit(self._name, self._version, self._mark, seeded):

@@ -103,9 +103,10 @@ def _seed(context: ViewContext, online: OnlineStore, stream: StreamSide, *, full
     from_us = partial(streams.latest, source) if reads_newest(view) else _no_time
     seeded = SeededView(view.name, view.version, folder, codec, context.ttl_ms, key_of, from_us)
 
-    def seed(base: Mark) -> Seeding | None:
+    def seed(mark: Mark) -> Seeding | None:
         if not (full or needs_seed(seeded, streams, stream.log)):
             return None
-        return Seeding(seeded, streams, stream.log, partial(FramedHistory, context), base, stream.now_us, stream.drain)
+        history, committed = partial(FramedHistory, context), partial(online.mark, view.name, view.version)
+        return Seeding(seeded, streams, stream.log, history, mark, committed, stream.now_us, stream.drain)
 
     return seed

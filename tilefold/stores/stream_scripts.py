@@ -102,6 +102,24 @@ redis.call('HSET', state, 'seed', ARGV[1])
 return 1
 """)
 
+# KEYS state; ARGV log and token, token of a seeding that nobody makes, then field and position of each shard's start. A view
+# whose places are behind where its log begins lacks what was trimmed: it is not ready until a sync seeds it anew.
+LAPSE = Script("""
+local state, behind = KEYS[1], false
+if redis.call('HGET', state, 'log') ~= ARGV[1] then return 0 end
+for i = 3, #ARGV, 2 do
+  local place = redis.call('HGET', state, ARGV[i])
+  behind = behind or not place or struct.unpack('>i8', place) < struct.unpack('>i8', ARGV[i + 1])
+end
+if not behind then return 0 end
+redis.call('HDEL', state, 'log', 'mark')
+for _, field in ipairs(redis.call('HKEYS', state)) do
+  if string.find(field, '^w%d') then redis.call('HDEL', state, field) end
+end
+redis.call('HSET', state, 'seed', ARGV[2])
+return 1
+""")
+
 # KEYS state, entities...; ARGV token, ttl in ms ('' for none), parts...
 SEED = Script(f"""{_EXPIRE}
 local call = redis.call
