@@ -40,6 +40,7 @@ from tilefold.serving.reports import (
 )
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_standing import Standing
+from tilefold.serving.stream_targets import ViewTargets
 from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
@@ -192,13 +193,18 @@ class Workspace:
             desk = self._desk(source)
             contexts = [self.context(view.name) for view in self.definitions.views_of(source) if view.online]
             streams = [context for context in contexts if context.is_stream]
+            declared = self.definitions.source(source)
+            views = ViewTargets(declared, desk.log, streams, self.online_store, self._marks)
             self._stream_desks[source] = StreamDesk(
-                self.definitions.source(source), desk.stream, desk.log, streams, self.online_store, self._marks, self._now_us
+                source, desk.stream, desk.log, views, self.online_store.streams, self._now_us
             )
         return self._stream_desks[source]
 
     def _stream_side(self, view: FeatureView) -> StreamSide | None:
-        return StreamSide(self._stream_desk(view.source.name).log, self._now_us()) if view.kind == "stream" else None
+        if view.kind != "stream":
+            return None
+        source = view.source.name
+        return StreamSide(self._stream_desk(source).log, self._now_us(), lambda: self.drain(source))
 
     def _now_us(self) -> int:
         return to_us(self.now())
@@ -283,7 +289,7 @@ class Workspace:
         InputError
             If the source takes no pushed events.
         """
-        return self._desk(source).drain(self.now(), written=self._written(source), within_s=within_s)
+        return self._desk(source).drain(self.now(), written=lambda: self._written(source), within_s=within_s)
 
     def dead_letters(self, source: str) -> DeadLetters:
         """The refused events of a source, for those who look inside."""
@@ -388,7 +394,7 @@ class Workspace:
         if mark is not None:
             self._marks.set(view.name, view.version, mark)
         if view.kind == "stream":
-            self._stream_desk(view.source.name).look()
+            self._stream_desk(view.source.name).catch_up()
 
     def _days(self, start: datetime, end: datetime) -> list[date]:
         first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))

@@ -117,10 +117,9 @@ def events_frames(draw: st.DrawFn, max_rows: int = 60) -> pl.DataFrame:
     return frame.with_columns(ids, pl.col("time").cast(pl.Datetime("us", "UTC")).alias("timestamp")).drop("time")
 
 
-def dense_frame(seed: int, rows: int = 400) -> pl.DataFrame:
-    """Many events of few keys, every type, drawn from a seed: nulls, ties and times on cell edges among them."""
-    drawn = random.Random(seed)
-    values: dict[str, Callable[[], Any]] = {
+def dense_values(drawn: random.Random) -> dict[str, Callable[[], Any]]:
+    """What draws a value of each type."""
+    return {
         "whole": lambda: drawn.choice([drawn.randint(-(2**63), 2**63 - 1), drawn.randint(-5, 5)]),
         "narrow": lambda: drawn.randint(-(2**31), 2**31 - 1),
         "real": lambda: drawn.choice([drawn.uniform(-1e6, 1e6)] * 30 + [math.nan]),
@@ -130,6 +129,12 @@ def dense_frame(seed: int, rows: int = 400) -> pl.DataFrame:
         "moment": lambda: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=drawn.randint(0, 10**14)),
         "day": lambda: date(2000, 1, 1) + timedelta(days=drawn.randint(0, 5)),
     }
+
+
+def dense_frame(seed: int, rows: int = 400) -> pl.DataFrame:
+    """Many events of few keys, every type, drawn from a seed: nulls, ties and times on cell edges among them."""
+    drawn = random.Random(seed)
+    values = dense_values(drawn)
     made = [
         {
             "key": drawn.choice("ab"),

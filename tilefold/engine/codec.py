@@ -90,10 +90,12 @@ class Codec:
     ----------
     plain
         Read every column to Python values: for rows that hold no totals.
+    what
+        What errors call the bytes.
     """
 
-    def __init__(self, layout: Layout, *, plain: bool = False) -> None:
-        self._view = layout.view_name
+    def __init__(self, layout: Layout, *, plain: bool = False, what: str = "batch part") -> None:
+        self._view, self._what = layout.view_name, what
         self._shapes = shapes(layout)
         self._columns = TIMES + len(self._shapes)
         self._masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
@@ -190,7 +192,7 @@ class Codec:
 
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:
         mend = "Materialize the view again with `--full`: every key is then written anew."
-        return CorruptBlobError(complaint(f"view '{self._view}', batch part of a key", rule, value, mend))
+        return CorruptBlobError(complaint(f"view '{self._view}', {self._what} of a key", rule, value, mend))
 
 
 def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: Column) -> tuple[Column, int]:

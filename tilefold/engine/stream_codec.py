@@ -34,6 +34,7 @@ _PLACE = struct.Struct("<Hq")
 _GROUP = struct.Struct("<qBqI")
 _COUNT = struct.Struct("<H")
 _NOBODY = Mark(0, 0)
+_WHAT = "stream part"
 _COUNTS = ("events", "count")  # partials that hold 0 or 1 of a single event
 
 
@@ -60,7 +61,7 @@ class StreamCodec:
     def __init__(self, layout: Layout) -> None:
         self._view, self._grain_us = layout.view_name, layout.grain_us
         self._encoder = RowEncoder(layout)
-        self._settled, self._loose = Codec(layout), Codec(layout, plain=True)
+        self._settled, self._loose = Codec(layout, what=_WHAT), Codec(layout, plain=True, what=_WHAT)
         self._known_places: tuple[Mapping[int, int], bytes] = ({}, b"\0")
         self._packers: dict[int, struct.Struct] = {}
         self._letters, self._code = _single_event_codes(layout, shapes(layout))
@@ -184,7 +185,7 @@ class StreamCodec:
 
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:
         mend = "Materialize the view again with `--full`: every key is then written anew."
-        return CorruptBlobError(complaint(f"view '{self._view}', stream part of a key", rule, value, mend))
+        return CorruptBlobError(complaint(f"view '{self._view}', {_WHAT} of a key", rule, value, mend))
 
 
 def _single_event_codes(layout: Layout, shapes: Sequence[ComponentShape]) -> tuple[str, bytes | None]:

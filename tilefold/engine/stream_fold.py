@@ -1,15 +1,16 @@
 """Folds events into the stream part of a key, and keeps it small.
 
-The rule: folding never changes what a read at or after its clock gives, as long as the batch part is one that is still valid. A
-row is settled into a cell once the clock has passed it; cells are joined once no window can cut them apart: cuts of a window of
-hop h lie on multiples of h, between where its edge is now and where it will be when the next compaction is overdue. Joining
-keeps to one epoch and one step of the schedule, so no cell straddles a watermark. With running totals, joining two cells is
-leaving out the later one's total, and dropping covered ones is cutting off the front.
+The rule: folding never changes what a read at or after its clock gives (or a little before, since clocks differ), as long as
+the batch part is one that is still valid. A row is settled into a cell once the clock has passed it; cells are joined once no
+window can cut them apart: cuts of a window of hop h lie on multiples of h, between where its edge is now and where it will be
+when the next compaction is overdue. Joining keeps to one epoch and one step of the schedule, so no cell straddles a watermark.
+With running totals, joining two cells is leaving out the later one's total, and dropping covered ones is cutting off the front.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import pairwise
 from math import gcd
 from typing import Any
@@ -20,10 +21,15 @@ from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import is_covered
 from tilefold.engine.stream_part import Group, Row, Settled, StreamPart
+from tilefold.engine.time import SECOND_US
 from tilefold.engine.windows import bounds_us, reach_us
 
 LOOSE_ROWS = 64
 """Up to so many rows of a key stay single events."""
+NEWEST_ROWS = 16
+"""So many, the newest, always do, and cells are joined as if it were this long ago:"""
+BEHIND_US = 2 * SECOND_US
+"""a read whose clock is a little behind the writer's, or that began before the write, is exact too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +101,16 @@ class StreamFolder:
         """
         if mark is not None:
             self._drop_covered(part, mark)
-        start_us = now_us if from_us is None else min(now_us, from_us)
+        start_us = (now_us if from_us is None else min(now_us, from_us)) - BEHIND_US
         if self._reach_us is not None:
             self._prune(part, start_us - self._reach_us)
         for epoch in [epoch for epoch, group in part.groups.items() if group.is_empty]:
             del part.groups[epoch]
         if sum(len(group.loose) for group in part.groups.values()) > LOOSE_ROWS:
+            until_us = min(now_us, _newest_us(part) - 1) if NEWEST_ROWS else now_us
+            zones = self._zones_at(start_us, now_us)
             for group in part.groups.values():
-                self._settle(group, now_us, start_us)
+                self._settle(group, until_us, zones)
 
     # --- single rows
 
@@ -154,15 +162,15 @@ class StreamFolder:
 
     # --- cells
 
-    def _settle(self, group: Group, now_us: int, start_us: int) -> None:
-        """Move rows that the clock has passed into cells, then join cells."""
-        passed = bisect_right(group.loose, now_us, key=lambda row: row.last_us)
+    def _settle(self, group: Group, until_us: int, zones: Sequence[Zone]) -> None:
+        """Move rows that have passed into cells, then join cells."""
+        passed = bisect_right(group.loose, until_us, key=lambda row: row.last_us)
         if passed:
             fresh = self._cells(group.loose[:passed])
             group.settled = fresh if group.settled is None else self._merged(group.settled, fresh)
             group.loose = group.loose[passed:]
         if group.settled is not None:
-            self._join_cells(group.settled, self._zones_at(start_us, now_us))
+            self._join_cells(group.settled, zones)
 
     def _cells(self, rows: Sequence[Row]) -> Settled:
         """Cells of the grain, with totals."""
@@ -227,6 +235,11 @@ class StreamFolder:
         settled.last = [settled.last[end - 1] for end in ends]
         settled.first = [settled.first[head] for head in heads]
         settled.columns, settled.encoded = columns, None
+
+
+def _newest_us(part: StreamPart) -> int:
+    """When the rows begin that stay single in any case."""
+    return nlargest(NEWEST_ROWS, (row.last_us for group in part.groups.values() for row in group.loose[-NEWEST_ROWS:]))[-1]
 
 
 def _without_front(settled: Settled, count: int) -> Settled | None:

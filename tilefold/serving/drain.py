@@ -43,13 +43,17 @@ class RefusedEvents(Protocol):
         ...
 
 
+def nobody_writes() -> None:
+    """For a source without stream writers."""
+
+
 def drain(
     event_log: StreamedLog,
     stream: StreamLog,
     dead_letters: RefusedEvents,
     now: datetime,
     *,
-    written: Mapping[int, int] | None = None,
+    written: Callable[[], Mapping[int, int] | None] = nobody_writes,
     within_s: float | None = None,
     per_commit: int = EVENTS_PER_COMMIT,
 ) -> DrainReport:
@@ -58,7 +62,8 @@ def drain(
     Parameters
     ----------
     written
-        Of each shard the position up to which the stream writers have written; None where there are none.
+        Asks of each shard up to which position the stream writers have written; None where there are none. It is asked once
+        all is in Delta: a view that takes the stream after that takes it from a place that is not trimmed.
     within_s
         Make no further commit after so many seconds; None: go on to the end.
     per_commit
@@ -84,7 +89,8 @@ def drain(
         late = within_s is not None and time.monotonic() - began_s >= within_s
         if not behind or late or not reader.found:
             break
-    upto = {shard: min(place.position, (written or {}).get(shard, place.position)) for shard, place in result.places.items()}
+    held = written() or {}
+    upto = {shard: min(place.position, held.get(shard, place.position)) for shard, place in result.places.items()}
     left = stream.trim(upto)
     return DrainReport(
         days=dict(sorted(days.items())),

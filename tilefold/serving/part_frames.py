@@ -13,7 +13,7 @@ from tilefold.engine.layout import FIRST
 from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.reach import equal_in_reach
-from tilefold.serving.compaction import built_reads
+from tilefold.serving.compaction import reads_in
 from tilefold.serving.context import ViewContext
 from tilefold.serving.sync_ports import Work
 
@@ -46,7 +46,8 @@ class FramedCompactions:
 
     def _differing(self, mark: Mark, new: pl.DataFrame, bases: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Keys whose part differs from that in some base; an empty part where the new compaction has none."""
-        reads = built_reads(self._context, mark.watermark_us, mark.epoch)
+        facts = self._there.metadata(mark.watermark_us, mark.epoch)
+        reads = reads_in(self._context, facts, mark.watermark_us)
         start = first_start_us(self._context.windows, reads.from_us)
         changed = [self._changed(new, base, start) for base in bases]
         names = pl.concat([rows.select("entity") for rows in changed]).unique()

@@ -2,14 +2,15 @@
 
 The rule: a view takes a log's stream from a place before which its stream parts hold everything that its batch parts do not.
 Where it never took it, or the store or the log was lost, a sync writes such parts itself: of the rows that the event log holds,
-those at or after the watermark or of a later epoch than the mark, at the drained places. The places count from the commit of
-the mark on, in the same step, and the writer goes on behind them. A token lets the last seeding alone write: two that mix their
-parts would start from different places.
+those at or after the watermark or of a later epoch than the mark, at the drained places. It drains once the writers have left,
+so that nothing disappears that stream parts have shown. The places count from the commit of the mark on, in the same step, and
+the writer goes on behind them. A token lets the last seeding alone write: two that mix their parts would start from different
+places.
 """
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from random import Random
 from typing import Protocol
@@ -20,6 +21,7 @@ from tilefold.engine.stream_codec import StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.stream_part import Row, StreamPart
 from tilefold.engine.time import DAY_US, day_start_us
+from tilefold.serving.stream_view import is_behind
 from tilefold.stores.stream_log import Place, StreamLog
 from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
 
@@ -74,7 +76,15 @@ class History(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeededView:
-    """A stream view as a seeding sees it; `key_of` makes the online key of an entity's text."""
+    """A stream view as a seeding sees it.
+
+    Attributes
+    ----------
+    key_of
+        Makes the online key of an entity's text.
+    from_us
+        The earliest time that reads may have, where it is not the clock.
+    """
 
     name: str
     version: str
@@ -82,6 +92,7 @@ class SeededView:
     codec: StreamCodec
     ttl_ms: int | None
     key_of: Callable[[str], bytes]
+    from_us: Callable[[], int | None] = field(default=lambda: None)
 
 
 def needs_seed(view: SeededView, store: SeedStore, log: StreamLog) -> bool:
@@ -89,8 +100,7 @@ def needs_seed(view: SeededView, store: SeedStore, log: StreamLog) -> bool:
     taken = store.taken(view.name, view.version)
     if taken is None or taken.log != log_number(log.incarnation):
         return True
-    starts = log.starts()
-    return any(shard not in taken.places or taken.places[shard].position < start for shard, start in starts.items())
+    return is_behind(taken.places, log.starts())
 
 
 class Seeding:
@@ -100,10 +110,14 @@ class Seeding:
     ----------
     history
         Pins the event log's newest version.
-    base
-        What stands in batch parts at least: the committed mark, or where there is none that of the sync that seeds.
+    mark
+        Of the sync that seeds: what batch parts will hold at least, where none is committed.
+    committed
+        Asks for the view's committed mark. What it is once the writers have left stays, since no other sync commits then.
     now_us
         The clock, for which rows of busy keys are settled.
+    drain
+        Brings the event log up to where the stream log ends.
     chance
         Where tokens and revisions are drawn.
     """
@@ -114,15 +128,19 @@ class Seeding:
         store: SeedStore,
         log: StreamLog,
         history: Callable[[], History],
-        base: Mark,
+        mark: Mark,
+        committed: Callable[[], Mark | None],
         now_us: int,
+        drain: Callable[[], object],
         chance: Random | None = None,
     ) -> None:
-        self._view, self._store, self._base, self._now_us = view, store, base, now_us
+        self._view, self._store, self._now_us = view, store, now_us
         self._chance = chance or secrets.SystemRandom()
         self._token = self._chance.randbytes(TOKEN_BYTES)
         self._log = log_number(log.incarnation)
         store.begin_seed(view.name, view.version, self._token)
+        self._base = committed() or mark
+        drain()
         self._history = history()  # after `begin_seed`: an earlier seeding has an earlier one
         self._places = self._history.drained(log.incarnation, range(log.shards))
         self.keys = 0
@@ -150,9 +168,9 @@ class Seeding:
         return StreamPart(self._log, self._chance.getrandbits(_REVISION_BITS) + 1, positions)
 
     def _write_parts(self, names: Sequence[str], parts: Mapping[str, StreamPart]) -> bool:
-        view = self._view
+        view, from_us = self._view, self._view.from_us()
         for name in names:
-            view.folder.tidy(parts[name], self._base, self._now_us)
+            view.folder.tidy(parts[name], self._base, self._now_us, from_us)
         keys = [view.key_of(name) for name in names]
         blobs = [view.codec.encode(parts[name]) for name in names]
         self.keys += len(names)

@@ -37,7 +37,7 @@ class PartStore(Protocol):
     def write(
         self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
     ) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log, or is behind these places."""
+        """Replace stream parts by compare-and-set; None where the view does not take this log, or is at other places."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:
@@ -46,6 +46,10 @@ class PartStore(Protocol):
 
     def advance(self, view: str, version: str, taken: Taken) -> bool:
         """Note how far the log is in all stream parts; False where that is not sure any more."""
+        ...
+
+    def lapse(self, view: str, version: str, taken: Taken, starts: Mapping[int, int]) -> bool:
+        """Make a view that is behind where its log begins not ready until it is seeded anew."""
         ...
 
 
@@ -114,10 +118,13 @@ class ViewWriter:
         Parameters
         ----------
         starts
-            Where the log begins. A view that is behind it lacks what was trimmed, and takes nothing until it is seeded anew.
+            Where the log begins. A view that is behind it lacks what was trimmed: it is not ready until it is seeded anew.
         """
         taken = self._store.taken(self.target.name, self.target.version)
-        if taken is None or taken.log != self._log or _is_behind(taken.places, starts):
+        if taken is not None and taken.log == self._log and is_behind(taken.places, starts):
+            self._store.lapse(self.target.name, self.target.version, taken, starts)
+            taken = None
+        if taken is None or taken.log != self._log:
             self.forget()
             self.places = None
             return
@@ -261,7 +268,8 @@ class ViewWriter:
             self._cached_bytes -= known.size_bytes + len(key)
 
 
-def _is_behind(places: Mapping[int, Place], starts: Mapping[int, int]) -> bool:
+def is_behind(places: Mapping[int, Place], starts: Mapping[int, int]) -> bool:
+    """Whether a view at these places lacks entries that a log with these starts holds no more."""
     return any(shard not in places or places[shard].position < start for shard, start in starts.items())
 
 

@@ -28,9 +28,13 @@ def no_progress(done: int, total: int) -> None:
     del done, total
 
 
-def no_seed(base: Mark) -> None:
+def nothing_more() -> None:
+    """Do nothing."""
+
+
+def no_seed(mark: Mark) -> None:
     """For a view without a stream."""
-    del base
+    del mark
 
 
 @dataclass(slots=True)
@@ -49,9 +53,11 @@ class Sync:
     compactions
         Pins the newest version of the compacted table.
     seed
-        What writes the stream parts of a view that needs it, given what batch parts hold at least.
+        What writes the stream parts of a view that needs it, given the mark of the sync.
     full
         Write every key, whatever the store seems to hold.
+    begun
+        What to do once the sync has begun, before its first key.
     """
 
     def __init__(
@@ -64,10 +70,11 @@ class Sync:
         seed: Seed = no_seed,
         full: bool = False,
         progress: Progress = no_progress,
+        begun: Callable[[], None] = nothing_more,
     ) -> None:
         self._view, self._store, self._pin, self._mark = view, store, compactions, mark
         self._name, self._version = view.name, view.version
-        self._seed, self._full, self._progress = seed, full, progress
+        self._seed, self._full, self._progress, self._begun = seed, full, progress, begun
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
         self._began = time.monotonic()
@@ -84,17 +91,18 @@ class Sync:
         """
         if not self._store.begin(self._name, self._version, self._mark):
             return self._report(superseded=True, full=False)
+        self._begun()
         compactions = self._pinned()
         committed = self._store.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(compactions, committed)
         to_remove = self._store.emptied(self._name, self._version) if committed else set()
-        seeding = self._seed(committed or self._mark)
+        seeding = self._seed(self._mark)
         seeded = seeding.write() if seeding else None
         done = (seeding is None or seeded is not None) and self._write_all(compactions, bases)
         if not done or not self._store.commit(self._name, self._version, self._mark, seeded):
             return self._report(superseded=True, full=bases is None)
         if committed and to_remove:
-            self._remove(to_remove - self._emptied, committed)
+            self._remove(sorted(to_remove - self._emptied), committed)
         return self._report(superseded=False, full=bases is None)
 
     def _pinned(self) -> Compactions:
@@ -105,7 +113,7 @@ class Sync:
             raise ConflictError(complaint(thing, rule, str(self._mark), "Compact it again, or use materialize."))
         return there
 
-    def _remove(self, keys: set[bytes], below: Mark) -> None:
+    def _remove(self, keys: Sequence[bytes], below: Mark) -> None:
         """Delete keys that an earlier committed sync emptied and that are empty still."""
         self._store.remove_emptied(self._name, self._version, keys, below)
         self._store.forget_emptied(self._name, self._version, keys)

@@ -1,6 +1,6 @@
 """Sync of one view from its compacted table: what `sync` states, put together with frames, Delta and the online store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,7 @@ from tilefold.serving.part_frames import FramedCompactions
 from tilefold.serving.reports import SyncReport
 from tilefold.serving.seed_frames import FramedHistory
 from tilefold.serving.seeding import SeededView, Seeding, needs_seed
-from tilefold.serving.sync import Progress, Seed, Sync, no_progress, no_seed
+from tilefold.serving.sync import Progress, Seed, Sync, no_progress, no_seed, nothing_more
 from tilefold.serving.sync_ports import SyncedView
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.stream_log import StreamLog
@@ -22,10 +22,11 @@ from tilefold.stores.stream_log import StreamLog
 
 @dataclass(frozen=True, slots=True)
 class StreamSide:
-    """What a sync of a stream view needs beside: the log, and what time it is."""
+    """What a sync of a stream view needs beside: the log, what time it is, and what brings the event log up to the stream."""
 
     log: StreamLog
     now_us: int
+    drain: Callable[[], object]
 
 
 def run_sync(
@@ -60,17 +61,23 @@ def run_sync(
         raise InputError(complaint(thing, rule, str(to_datetime(as_of_us)), "Compact it first, or use materialize."))
     view, pin = _synced(context, online), partial(FramedCompactions, context)
     seed = no_seed if stream is None else _seed(context, online, stream, full=full)
-    report = Sync(view, online, pin, Mark(as_of_us, epoch), seed=seed, full=full, progress=progress).run()
-    if reads_newest(context.view) and not report.superseded:
-        _note_newest(context, online)
-    return report
+    note = nothing_more if not reads_newest(context.view) else partial(_note_newest, context, online)
+    mark = Mark(as_of_us, epoch)
+    return Sync(view, online, pin, mark, seed=seed, full=full, progress=progress, begun=note).run()
 
 
 def _note_newest(context: ViewContext, online: OnlineStore) -> None:
-    """Let windows that end at the newest event end at an appended one, from the sync on that has brought it online."""
+    """Appended events count for where windows end at the newest event, from the sync on that holds them.
+
+    Noted before any key: a part that holds a newer event than the noted one could not say what lies before that.
+    """
     newest_us = context.log.snapshot().newest_us(context.log.timestamp)
     if newest_us is not None:
         online.streams.note_latest(context.view.source.name, newest_us)
+
+
+def _no_time() -> None:
+    """For a view whose windows end at the clock."""
 
 
 def _synced(context: ViewContext, online: OnlineStore) -> SyncedView:
@@ -92,11 +99,14 @@ def _seed(context: ViewContext, online: OnlineStore, stream: StreamSide, *, full
     """What writes the stream parts of a view where it does not take its log, or with `full`."""
     view, folder, codec = context.view, context.stream_folder, context.stream_codec
     key_of = partial(online.entity_key, view.name, view.version)
-    seeded = SeededView(view.name, view.version, folder, codec, context.ttl_ms, key_of)
+    streams, source = online.streams, view.source.name
+    from_us = partial(streams.latest, source) if reads_newest(view) else _no_time
+    seeded = SeededView(view.name, view.version, folder, codec, context.ttl_ms, key_of, from_us)
 
-    def seed(base: Mark) -> Seeding | None:
-        if not (full or needs_seed(seeded, online.streams, stream.log)):
+    def seed(mark: Mark) -> Seeding | None:
+        if not (full or needs_seed(seeded, streams, stream.log)):
             return None
-        return Seeding(seeded, online.streams, stream.log, partial(FramedHistory, context), base, stream.now_us)
+        history, committed = partial(FramedHistory, context), partial(online.mark, view.name, view.version)
+        return Seeding(seeded, streams, stream.log, history, mark, committed, stream.now_us, stream.drain)
 
     return seed

@@ -23,6 +23,7 @@ from tilefold.stores.stream_scripts import (
     ADVANCE,
     BEGIN_SEED,
     CLAIM,
+    LAPSE,
     LATEST,
     LOG_FIELD,
     PLACE_PREFIX,
@@ -110,7 +111,7 @@ class StreamParts:
 
         Returns
         -------
-        Whether each was written; None where the view does not take this log any more, or was taken back behind these places.
+        Whether each was written; None where the view does not take this log any more, or is at other places by now.
         """
         state = self._keys.state(view, version)
         lows = [each for shard, place in taken.places.items() for each in (_field(shard), _NUMBER.pack(place.position))]
@@ -152,6 +153,12 @@ class StreamParts:
     def begin_seed(self, view: str, version: str, token: bytes) -> None:
         """Take the view from the writers, to write all of its stream parts anew."""
         self._scripts.run(BEGIN_SEED, Call([self._keys.state(view, version)], [token]))
+
+    def lapse(self, view: str, version: str, taken: Taken, starts: Mapping[int, int]) -> bool:
+        """Make a view that is behind where its log begins not ready until it is seeded anew; False where it is not behind."""
+        pairs = [each for shard, start in starts.items() for each in (_field(shard), _NUMBER.pack(start))]
+        nobody = secrets.token_bytes(TOKEN_BYTES)
+        return self._scripts.run(LAPSE, Call([self._keys.state(view, version)], [_log_value(taken), nobody, *pairs])) == 1
 
     def seed(
         self, view: str, version: str, token: bytes, keys: Sequence[bytes], blobs: Sequence[bytes], ttl_ms: int | None
