@@ -35,9 +35,15 @@ class PartStore(Protocol):
         ...
 
     def write(
-        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
+        self,
+        view: str,
+        version: str,
+        taken: Taken,
+        writes: Iterable[StreamWrite],
+        ttl_ms: int | None,
+        mark: Mark | None = None,
     ) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log, or is at other places."""
+        """Replace stream parts by compare-and-set; None where the view is not as the writer knows it."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:
@@ -67,6 +73,8 @@ class StreamTarget:
         The view's committed mark, possibly an older one.
     from_us
         The earliest time that reads may have, where it is not the clock.
+    forget_mark
+        Lets `mark` ask the store.
     """
 
     name: str
@@ -78,6 +86,7 @@ class StreamTarget:
     rows: Callable[[Entries], Mapping[str, list[Row]]]
     mark: Callable[[], Mark | None]
     from_us: Callable[[], int | None] = field(default=lambda: None)
+    forget_mark: Callable[[], object] = field(default=lambda: None)
 
 
 class _Piece(NamedTuple):
@@ -163,6 +172,7 @@ class ViewWriter:
             raise
         if not done:
             self.forget()
+            self.target.forget_mark()
             self.places = None
         return done
 
@@ -227,9 +237,10 @@ class ViewWriter:
         """The keys that another writer came first to; None where the view does not take this log from here on."""
         assert self.places is not None
         target, sizes = self.target, list[int]()
-        writes = self._made(parts, now_us, sizes)
+        mark = target.mark()
+        writes = self._made(parts, mark, now_us, sizes)
         taken = replace(self._taken, places={shard: self.places[shard] for shard in shards})
-        done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms)
+        done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms, mark)
         if done is None:
             return None
         lost = []
@@ -242,10 +253,12 @@ class ViewWriter:
         self.conflicts += len(lost)
         return lost
 
-    def _made(self, parts: Mapping[bytes, StreamPart], now_us: int, sizes: list[int]) -> Iterator[StreamWrite]:
+    def _made(
+        self, parts: Mapping[bytes, StreamPart], mark: Mark | None, now_us: int, sizes: list[int]
+    ) -> Iterator[StreamWrite]:
         """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
         tidy, encode = self.target.folder.tidy, self.target.codec.encode
-        mark, from_us = self.target.mark(), self.target.from_us()
+        from_us = self.target.from_us()
         for key, part in parts.items():
             tidy(part, mark, now_us, from_us)
             before = part.revision or None

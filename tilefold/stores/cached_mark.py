@@ -43,6 +43,11 @@ class CachedMark:
         with self._lock:
             self._known[view, version] = (mark, self._now_s())
 
+    def forget(self, view: str, version: str) -> None:
+        """Ask the store again: it may have lost what this process saw."""
+        with self._lock:
+            self._known.pop((view, version), None)
+
     def _refreshed(self, view: str, version: str, known: tuple[Mark | None, float] | None) -> Mark | None:
         asked_s = self._now_s()
         fetched = self._fetch(view, version)
