@@ -20,6 +20,7 @@ from tilefold.engine.stream_part import Row, StreamPart
 from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.serving.context import ViewContext
 from tilefold.serving.stream_rows import ViewRows
+from tilefold.serving.stream_view import drawn_revision
 from tilefold.stores.event_columns import EPOCH
 from tilefold.stores.log_snapshot import DayFiles
 from tilefold.stores.online_store import OnlineStore
@@ -27,7 +28,6 @@ from tilefold.stores.stream_log import StreamLog
 from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
 
 KEYS_PER_BATCH = 2_000
-_REVISION_BITS = 62  # drawn anew, so that a writer that slept since before the seeding never matches
 
 
 def needs_seed(context: ViewContext, online: OnlineStore, log: StreamLog) -> bool:
@@ -81,7 +81,7 @@ class Seeding:
 
     def _empty(self) -> StreamPart:
         positions = {shard: place.position for shard, place in self._places.items()}
-        return StreamPart(self._log, secrets.randbits(_REVISION_BITS) + 1, positions)
+        return StreamPart(self._log, drawn_revision(), positions)
 
     def _write_parts(self, names: list[str], parts: Mapping[str, StreamPart]) -> bool:
         view, context = self._context.view, self._context

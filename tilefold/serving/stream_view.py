@@ -9,6 +9,7 @@ two writers at once and a sleeper that wakes up all count an event once.
     part of key b        |==|                           all of its events are folded
 """
 
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -25,6 +26,12 @@ from tilefold.stores.stream_parts import StreamWrite, Taken
 Entries = Mapping[int, Sequence[Entry]]
 ATTEMPTS = 1_000
 CACHE_BYTES = 256 * 1024 * 1024
+_REVISION_BITS = 62
+
+
+def drawn_revision() -> int:
+    """A revision that no part had before: one that counted would come again after a server lost its last writes."""
+    return secrets.randbits(_REVISION_BITS) + 1
 
 
 class PartStore(Protocol):
@@ -224,7 +231,7 @@ class ViewWriter:
         for key, part in parts.items():
             target.folder.tidy(part, mark, now_us, from_us)
             before = part.revision or None
-            part.revision += 1
+            part.revision = drawn_revision()
             writes.append(StreamWrite(key, before, target.codec.encode(part)))
         taken = replace(self._taken, places={shard: self.places[shard] for shard in shards})
         done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms)
