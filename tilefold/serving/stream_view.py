@@ -9,6 +9,7 @@ two writers at once and a sleeper that wakes up all count an event once.
     part of key b        |==|                           all of its events are folded
 """
 
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -25,6 +26,12 @@ from tilefold.stores.stream_parts import StreamWrite, Taken
 Entries = Mapping[int, Sequence[Entry]]
 ATTEMPTS = 1_000
 CACHE_BYTES = 256 * 1024 * 1024
+REVISION_BITS = 62
+
+
+def drawn_revision() -> int:
+    """A revision that no part had before: one that counted would come again after a server lost its last writes."""
+    return secrets.randbits(REVISION_BITS) + 1
 
 
 class PartStore(Protocol):
@@ -262,7 +269,7 @@ class ViewWriter:
         for key, part in parts.items():
             tidy(part, mark, now_us, from_us)
             before = part.revision or None
-            part.revision += 1
+            part.revision = drawn_revision()
             blob = encode(part)
             sizes.append(len(blob))
             yield StreamWrite(key, before, blob)
