@@ -110,11 +110,12 @@ class StreamParts:
 
         Returns
         -------
-        Whether each was written; None where the view does not take this log any more, or was taken back behind these places.
+        Whether each was written; None where the view does not take this log any more, the server was started again, or was
+        taken back behind these places.
         """
         state = self._keys.state(view, version)
         lows = [each for shard, place in taken.places.items() for each in (_field(shard), _NUMBER.pack(place.position))]
-        head = [_log_value(taken), _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
+        head = [_log_value(taken), taken.server, _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
         calls = (Call([state, *(write.key for write in some)], [*head, *_pairs(some)]) for some in _scriptfuls(writes))
         answers = list(self._scripts.run_overlapped(WRITE_STREAM, batched(calls, PIPELINE_SCRIPTS)))
         if not all(answers):

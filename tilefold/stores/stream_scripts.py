@@ -9,7 +9,8 @@ include the log up to where the writer began to read. In a view's state hash sta
     seed     the token of a sync that is writing all stream parts anew
 
 A server that was killed may come back without its last writes: then places are behind what a writer believes, and it is refused
-before it writes. One that came back between a writer's parts and its places has another run id, and its places stay.
+before it writes. The places of one shard do not say what parts lack of another, and a revision that was lost may be given
+again, to another part; so a writer is refused by the server's run id too, until it has looked, and forgets the parts it knew.
 """
 
 from tilefold.engine.stream_codec import REVISION, REVISION_START
@@ -37,15 +38,16 @@ TAKEN = Script(f"""{_RUN_ID}
 return {{redis.call('HGETALL', KEYS[1]), run_id()}}
 """)
 
-# KEYS state, entities...; ARGV log and token, ttl in ms ('' for none), how many places, (field, position) of each, then of each
-# entity the revision it must have ('' for no stream part) and the new part. Answers a digit per entity, 1 where it was written;
-# nothing where the view does not take this log by this token, or its places are behind these positions.
+# KEYS state, entities...; ARGV log and token, the server's run id, ttl in ms ('' for none), how many places, (field, position)
+# of each, then of each entity the revision it must have ('' for no stream part) and the new part. Answers a digit per entity, 1
+# where it was written; nothing where the view does not take this log by this token, the server was started again, or its places
+# are behind these positions.
 # A key that had no field gets its time to live; one that has a batch part without one keeps living.
-WRITE_STREAM = Script(f"""{_EXPIRE}
+WRITE_STREAM = Script(f"""{_EXPIRE}{_RUN_ID}
 local call, state = redis.call, KEYS[1]
-if call('HGET', state, 'log') ~= ARGV[1] then return '' end
-local first = 4 + 2 * ARGV[3]
-for i = 4, first - 1, 2 do
+if call('HGET', state, 'log') ~= ARGV[1] or run_id() ~= ARGV[2] then return '' end
+local first = 5 + 2 * ARGV[4]
+for i = 5, first - 1, 2 do
   local place = call('HGET', state, ARGV[i])
   if not place or struct.unpack('>i8', place) < struct.unpack('>i8', ARGV[i + 1]) then return '' end
 end
@@ -58,7 +60,7 @@ for i = 2, #KEYS do
   if revision == ARGV[at] then
     local fresh = not old and call('EXISTS', key) == 0
     call('HSET', key, 's', ARGV[at + 1])
-    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[2]) end
+    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[3]) end
     done[#done + 1] = '1'
   else
     done[#done + 1] = '0'
