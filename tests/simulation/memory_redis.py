@@ -197,11 +197,13 @@ class MemoryServer:
         return [[each for pair in self.fields(keys[0]).items() for each in pair], self.run_id]
 
     def _write_stream(self, keys: list[bytes], args: list[bytes]) -> bytes:
-        state, ttl, lows = self.fields(keys[0]), args[2], int(args[3])
-        if state.get(b"log") != args[0] or (args[1] and (b"mark" not in state or _above(args[1], state[b"mark"]))):
+        state, ttl, lows = self.fields(keys[0]), args[3], int(args[4])
+        if state.get(b"log") != args[0] or self.run_id != args[2]:
             return b""
-        rest = args[4 + 2 * lows :]
-        for field, low in zip(args[4 : 4 + 2 * lows : 2], args[5 : 5 + 2 * lows : 2], strict=True):
+        if args[1] and (b"mark" not in state or _above(args[1], state[b"mark"])):
+            return b""
+        rest = args[5 + 2 * lows :]
+        for field, low in zip(args[5 : 5 + 2 * lows : 2], args[6 : 6 + 2 * lows : 2], strict=True):
             place = state.get(field)
             if place is None or _first(place) != _first(low):
                 return b""

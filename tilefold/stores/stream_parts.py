@@ -120,13 +120,13 @@ class StreamParts:
 
         Returns
         -------
-        Whether each was written; None where the view does not take this log any more, is at other places by now, or
-        lost this mark.
+        Whether each was written; None where the view does not take this log any more, is at other places by now, or lost this
+        mark, or where the server was started again.
         """
         state = self._keys.state(view, version)
         lows = [each for shard, place in taken.places.items() for each in (_field(shard), _NUMBER.pack(place.position))]
         stamp = b"" if mark is None else mark.to_bytes()
-        head = [_log_value(taken), stamp, _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
+        head = [_log_value(taken), stamp, taken.server, _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
         calls = (Call([state, *(write.key for write in some)], [*head, *_pairs(some)]) for some in _scriptfuls(writes))
         answers = list(self._scripts.run_overlapped(WRITE_STREAM, batched(calls, PIPELINE_SCRIPTS)))
         if not all(answers):
