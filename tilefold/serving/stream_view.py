@@ -144,8 +144,8 @@ class ViewWriter:
             self.forget()
             self.places = None
             return
-        if taken.token != self._taken.token or self.places is None:
-            self.forget()
+        if (taken.token, taken.server) != (self._taken.token, self._taken.server) or self.places is None:
+            self.forget()  # a server that was started again may give another part the revision of one that it lost
         self._taken, self.places = taken, taken.places
 
     def forget(self) -> None:
