@@ -84,6 +84,11 @@ class OnlineStore:
         """Close all connections."""
         self._link.close()
 
+    @property
+    def connections(self) -> int:
+        """How many were ever opened: what was read before the last one may be newer than what is there now."""
+        return self._link.trips.connections
+
     def entity_key(self, view: str, version: str, entity: str) -> bytes:
         """The key of an entity's hash."""
         return self._keys.entity(view, version, entity)
