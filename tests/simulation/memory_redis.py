@@ -318,6 +318,11 @@ class MemoryLink:
         self._server, self._line = server, line
         self.trips = self.scripts = self.faults = self
 
+    @property
+    def connections(self) -> int:
+        """See `RoundTrips`: one per run of the server."""
+        return int(self._server.run_id, 16)
+
     def command(self, *words: bytes) -> Any:
         """See `OnlineLink`."""
         return self._again(lambda: self._line.call(lambda: self._server.command(*words)))
