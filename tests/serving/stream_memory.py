@@ -156,7 +156,11 @@ class MemoryParts:
         for write in writes:
             self.step()
             state = self.state
-            if state is None or (state.log, state.token) != (taken.log, taken.token):
+            if state is None or (state.log, state.token, self.server) != (
+                taken.log,
+                taken.token,
+                taken.server,
+            ):
                 return None
             if any(
                 shard not in state.places or state.places[shard].position != low.position for shard, low in taken.places.items()
