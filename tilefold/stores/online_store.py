@@ -188,7 +188,7 @@ class OnlineStore:
         """
         keys = [self.mark_key(view, version), self._keys.store_id]
         seeds = [] if seeded is None else seeded.to_args()
-        server = self._servers.pop((view, version, mark), b"")
+        server = self._servers.get((view, version, mark), b"")
         answer = self._scripts.run(COMMIT, Call(keys, [mark.to_bytes(), self.store_id.encode(), server, *seeds]))
         if answer < 0:
             rule = "it must hold all that the sync wrote, but was emptied, replaced or started again meanwhile"
