@@ -41,7 +41,8 @@ test: $(INSTALLED) ## the tests that need nothing installed
 test-system: $(INSTALLED) ## the tests that need chromium and a foreign Redis (.ci/run installs them)
 	$(BIN)/pytest -m system
 
-chaos: $(INSTALLED) ## 200 random kills under load, and what they lost
+chaos: $(INSTALLED) ## 200 random kills under load, and what they lost; 10,000 simulated schedules
+	$(BIN)/python -m tests.simulation --schedules 10000
 	$(BIN)/python -m tests.chaos --kills 200
 
 lint: $(INSTALLED) ## linters, import rules, types

@@ -28,5 +28,5 @@ def stream_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def seed() -> int:
     """Where a test draws from, another one each time; pytest shows the line with any failure, a timeout too."""
     drawn = int(os.environ.get("TILEFOLD_TEST_SEED") or random.randrange(2**32))
-    print(f"TILEFOLD_TEST_SEED={drawn} draws the same again")  # noqa: T201 - what pytest captures
+    print(f"TILEFOLD_TEST_SEED={drawn} draws the same again")
     return drawn

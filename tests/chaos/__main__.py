@@ -12,7 +12,7 @@ ROLES = ["ingester", "writer1", "writer2", "drainer", "materializer1", "material
 
 def tell(text: str) -> None:
     """Say it at once."""
-    print(text, flush=True)  # noqa: T201 - the output of a command
+    print(text, flush=True)
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def main(root: str, first: str, *point: str) -> None:
 
 def tell(what: object) -> None:
     """Say it to the parent at once."""
-    print(what, flush=True)  # noqa: T201 - what the parent reads
+    print(what, flush=True)
 
 
 if __name__ == "__main__":

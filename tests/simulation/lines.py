@@ -1,6 +1,6 @@
 """Where the simulation stops product code: every call of a store goes over a line, and a line may break.
 
-The rule: a call is paused before it takes effect; then it happens once, twice (the reply was lost, and the client sent it again),
+The rule: a call is paused before it takes effect; then it happens once, twice (the reply was lost, and it was sent again),
 not at all, or its process dies before or after it. Which of these is drawn from the schedule's seed alone.
 """
 
@@ -18,7 +18,7 @@ class Killed(BaseException):
     """The process dies here, as by `kill -9`: nothing of it runs any more."""
 
 
-class Broken(Exception):
+class Broken(Exception):  # noqa: N818 - what the line is
     """The connection broke: whether the call took effect is not known."""
 
 

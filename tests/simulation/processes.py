@@ -4,7 +4,7 @@ The rule: a process keeps what product code keeps in memory (caches, marks, plac
 it is killed. What a job does is what `Workspace` does, step by step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from zlib import crc32
 
@@ -63,6 +63,7 @@ class PlainTargets:
             rows=partial(self._rows, kit),
             mark=lambda: self._marks.get(view.name, view.version),
             from_us=(lambda: online.streams.latest("events")) if newest else (lambda: None),
+            forget_mark=lambda: self._marks.forget(view.name, view.version),
         )
 
     def _events(self, entries: Entries) -> list[Event]:
@@ -104,6 +105,11 @@ class Process:
         entries = [NewEntry(Kind.EVENT, shard, e.event_id, e.payload) for shard, e in zip(shards, events, strict=True)]
         self.desk.make_visible(places_behind(self.log, shards, self.log.append(entries)), wait=False)
 
+    def append(self, events: Sequence[Event], gone: Collection[str]) -> None:
+        """Put events straight into the event log; with `gone`, in place of these."""
+        self.events.append(events, gone)
+        self.log.enter_ids([event.event_id for event in events])
+
     def write(self, limit: int) -> None:
         """A step of the stream writer."""
         self.desk.writer.step(limit=limit)
@@ -129,7 +135,7 @@ class Process:
             return
         view, ttl_ms = kit.view, kit.context.ttl_ms
         key_of = partial(self.online.entity_key, view.name, view.version)
-        synced = SyncedView(view.name, view.version, ttl_ms, key_of, lambda keys: None)
+        synced = SyncedView(view.name, view.version, ttl_ms, key_of, lambda _: None)
         pin = partial(self._pinned, kit)
         seed, note = partial(self._seed, kit, full), partial(self._note_newest, kit)
         Sync(synced, self.online, pin, Mark(as_of_us, epoch), seed=seed, full=full, begun=note).run()

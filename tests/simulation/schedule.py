@@ -12,9 +12,10 @@ from random import Random
 
 from greenlet import GreenletExit, greenlet
 
-from tests.simulation.checks import Checks, WrongRead
+from tests.simulation.checks import Checks, KeyTruth, WrongRead
 from tests.simulation.events import Event
 from tests.simulation.lines import Broken, Killed, Odds
+from tests.simulation.memory_redis import MemoryServer
 from tests.simulation.processes import Process
 from tests.simulation.views import FEW_CELLS, KINDS, SCHEDULES, START_US, kit
 from tests.simulation.world import World
@@ -48,9 +49,10 @@ class Temper:
     steps: int
     late: float
     compactions: float
+    appends: float
+    losses: float
     sleepers: float
     clock_jumps: float
-    restarts: float
     loose_rows: int
     script_keys: int
 
@@ -60,10 +62,11 @@ class Temper:
         return cls(
             steps=chance.randint(15, 45),
             late=chance.choice([0.1, 0.3, 0.6]),
-            compactions=chance.choice([0.1, 0.2, 0.3]),
+            compactions=chance.choice([0.1, 0.3, 0.9]),
+            appends=chance.choice([0.0, 0.0, 0.1]),
+            losses=chance.choice([0.0, 0.0, 0.02]),
             sleepers=chance.choice([0.0, 0.02, 0.1]),
             clock_jumps=chance.choice([0.0, 0.0, 0.03]),
-            restarts=chance.choice([0.0, 0.0, 0.03]),
             loose_rows=chance.choice([0, 2, 8, 64]),
             script_keys=chance.choice([1, 2, 25]),
         )
@@ -87,7 +90,8 @@ class Schedule:
         for number in chance.sample(range(KINDS), chance.randint(1, 2)):
             self._declare(number)
         self.late_view = chance.choice([None, None, chance.randrange(KINDS)])
-        self.processes: list[Process] = [Process(self.world, f"p{n}") for n in range(chance.randint(1, 4))]
+        self.processes: list[Process] = [Process(self.world, f"p{n}") for n in range(chance.randint(1, 5))]
+        self.backups: list[tuple[MemoryServer, dict[bytes, KeyTruth]]] = []
 
     # --- from beginning to end
 
@@ -110,6 +114,8 @@ class Schedule:
             self._declare(self.late_view)
             self.late_view = None
             self._deploy()
+        if chance.random() < temper.losses:
+            self._lose()
         self._begin_jobs()
         for _ in range(chance.choice([5, 20, 80])):
             if not self._resume():
@@ -128,6 +134,8 @@ class Schedule:
             (0.3, self._write),
             (0.3, self._drain),
             (temper.compactions, self._materialize),
+            (temper.compactions / 2, self._materialize),
+            (temper.appends, self._append),
         ]
         for odds, make in kinds:
             idle = [each for each in self.processes if not any(job.process is each for job in self.jobs)]
@@ -141,8 +149,9 @@ class Schedule:
 
     def _ingest(self, process: Process) -> tuple[str, Callable[[], None]]:
         events = [self._event() for _ in range(self.chance.choice([1, 1, 2, 5, 12]))]
-        if self.world.events and self.chance.random() < 0.2:
-            events.append(self.chance.choice(self.world.events))
+        known = [event for event in self.world.events if event.event_id in self.world.log.placed]
+        if known and self.chance.random() < 0.2:
+            events.append(self.chance.choice(known))
 
         def ingest() -> None:
             before = {own.view.name: self.checks.takes(own) for own in process.kits}
@@ -153,6 +162,19 @@ class Schedule:
                     self.checks.must_show(own, events)
 
         return f"ingest {[event.number for event in events]}", ingest
+
+    def _append(self, process: Process) -> tuple[str, Callable[[], None]]:
+        chance, world = self.chance, self.world
+        events = [self._event() for _ in range(chance.choice([1, 3]))]
+        drained = sorted({row.event.event_id for row in world.table.versions[-1].rows})
+        gone = chance.sample(drained, min(len(drained), chance.choice([0, 0, 1, 3])))
+
+        def append() -> None:
+            self.checks.gone(gone)
+            world.gone.update(gone)
+            process.append(events, gone)
+
+        return f"append {[event.number for event in events]} in place of {gone}", append
 
     def _event(self) -> Event:
         chance, now_us = self.chance, self.world.clock.now_us
@@ -212,6 +234,27 @@ class Schedule:
         self.world.compactions[made.view.name] = {}
         self.checks.add(made, self.users)
 
+    def _lose(self) -> None:
+        """The online store's server is started again, and is empty or holds what it held some time ago."""
+        server = self.world.server
+        if self.backups and self.chance.random() < 0.8:
+            held, known = self.chance.choice(self.backups)
+            self.backups = self.backups[: self.backups.index((held, known)) + 1]
+            self._tell("the online store comes back older")
+        else:
+            held, known = MemoryServer(self.world.clock.milliseconds), {}
+            self.backups.clear()
+            self._tell("the online store is lost")
+        server.take_over(held)
+        server.notes.clear()
+        self.checks.restored(known)
+        self._look(self.checks.everything())
+
+    def _keep_backup(self) -> None:
+        if self.temper.losses and self.chance.random() < 0.1:
+            self.checks.written()
+            self.backups = [*self.backups[-3:], (self.world.server.saved(), self.checks.saved())]
+
     def _deploy(self) -> None:
         """Start all processes anew: they know all views from here on."""
         for job in self.jobs:
@@ -244,6 +287,7 @@ class Schedule:
         elif self.chance.random() < self.temper.sleepers:
             job.wakes_us = self.world.clock.passed_us + self.chance.randint(1, 8 * HOUR_US)
         self._look(sorted(self.checks.written()))
+        self._keep_backup()
         return True
 
     def _restart(self, process: Process) -> None:

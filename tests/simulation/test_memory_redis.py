@@ -19,7 +19,7 @@ from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_parts import Seeded, StreamWrite, Taken
 
 VIEW = ("spend", "0123456789ab")
-STEPS = 400
+STEPS = 120
 TTLS_MS = (None, 10**9, 2 * 10**9)
 LOGS = (7, 8)
 TOKENS = (b"a" * 16, b"b" * 16)
@@ -65,54 +65,69 @@ class Both:
         }
 
     def do_begin(self) -> None:
+        """Send a random `begin` to both."""
         mark = self._mark()
         self.tell(lambda store: store.begin(*VIEW, mark))
 
     def do_write(self) -> None:
+        """Send a random `write` to both."""
         mark, keys, ttl = self._mark(), self._some(), self._chance.choice(TTLS_MS)
         blobs = [self._chance.choice([seal(b"", mark), seal(b"tiles", mark), b"broken"]) for _ in keys]
         self.tell(lambda store: store.write_parts(*VIEW, mark, keys, blobs, ttl))
 
     def do_empty(self) -> None:
+        """Send a random `empty` to both."""
         keys, mark = self._some(), self._chance.choice([self._mark(), Mark(9, 9)])
         self.tell(lambda store: (store.note_emptied(*VIEW, keys), store.emptied(*VIEW))[1])
         self.tell(lambda store: store.remove_emptied(*VIEW, keys, mark))
         self.tell(lambda store: (store.forget_emptied(*VIEW, keys[:1]), store.emptied(*VIEW))[1])
 
     def do_commit(self) -> None:
+        """Send a random `commit` to both."""
         mark, taken = self._mark(), Taken(self._chance.choice(LOGS), self._places())
         seeded = self._chance.choice([None, Seeded(self._chance.choice(TOKENS), taken)])
+        if self._chance.random() < 0.5:
+            self.tell(lambda store: store.begin(*VIEW, mark))
         self.tell(lambda store: store.commit(*VIEW, mark, seeded))
 
     def do_ask(self) -> None:
+        """Send a random `ask` to both."""
         self.tell(lambda store: (store.mark(*VIEW), sorted(store.begun(*VIEW)), store.streams.latest("source")))
 
     def do_register(self) -> None:
+        """Send a random `register` to both."""
         taken = Taken(self._chance.choice(LOGS), self._places())
         self.tell(lambda store: store.streams.register(*VIEW, taken))
 
     def do_take(self) -> None:
+        """Send a random `take` to both."""
         self._taken = [store.streams.taken(*VIEW) or known for store, known in zip(self._stores, self._taken, strict=True)]
         assert replace(self._taken[0], server=b"") == replace(self._taken[1], server=b"")
 
     def do_write_stream(self) -> None:
-        places, ttl, revisions = self._places(), self._chance.choice(TTLS_MS), [None, 1, 2, 3]
+        """Send a random `write_stream` to both."""
+        known = self._taken[0].places or self._places()
+        places, ttl, revisions = self._chance.choice([known, self._places()]), self._chance.choice(TTLS_MS), [None, 1, 2, 3]
         writes = [
             StreamWrite(key, self._chance.choice(revisions), _stream_part(self._chance.randint(1, 3), 5))
             for key in self._some()
         ]
-        self.tell(lambda store: store.streams.write(*VIEW, replace(self._taken_of(store), places=places), writes, ttl))
+        mark = self._chance.choice([None, None, self._mark()])
+        self.tell(lambda store: store.streams.write(*VIEW, replace(self._taken_of(store), places=places), writes, ttl, mark))
 
     def do_advance(self) -> None:
+        """Send a random `advance` to both."""
         places, wrong = self._places(), self._chance.random() < 0.2
         known = {"places": places} | ({"server": b"another"} if wrong else {})
         self.tell(lambda store: store.streams.advance(*VIEW, replace(self._taken_of(store), **known)))
 
     def do_lapse(self) -> None:
+        """Send a random `lapse` to both."""
         starts = {shard: place.position for shard, place in self._places().items()}
         self.tell(lambda store: store.streams.lapse(*VIEW, self._taken_of(store), starts))
 
     def do_seed(self) -> None:
+        """Send a random `seed` to both."""
         token, keys, ttl = self._chance.choice(TOKENS), self._some(), self._chance.choice(TTLS_MS)
         if self._chance.random() < 0.4:
             self.tell(lambda store: store.streams.begin_seed(*VIEW, token))
@@ -120,14 +135,17 @@ class Both:
         self.tell(lambda store: store.streams.seed(*VIEW, token, keys, blobs, ttl))
 
     def do_note(self) -> None:
+        """Send a random `note` to both."""
         latest_us = self._chance.randint(1, 5)
         self.tell(lambda store: store.streams.note_latest("source", latest_us))
 
     def do_read(self) -> None:
+        """Send a random `read` to both."""
         self.tell(lambda store: [list(each) for each in store.read_many(self._keys)])
         self.tell(lambda store: [*store.streams.read(self._keys), list(store.read(self._keys[0]))])
 
     def do_drop(self) -> None:
+        """Send a random `drop` to both."""
         key = self._chance.choice(self._keys)
         self.tell(lambda store: store.drop_part(key))
 
@@ -151,7 +169,7 @@ def both(online_url: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> Both:
     return Both(OnlineStore.connect(online_url, name), memory, Random(seed))
 
 
-@pytest.mark.parametrize("run", range(5))
+@pytest.mark.parametrize("run", range(20))
 def test_commands_in_memory_do_what_the_server_does(both: Both, run: int) -> None:
     """Random commands of syncs, seedings and writers get the same answers and leave the same fields and times to live."""
     del run

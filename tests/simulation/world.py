@@ -1,7 +1,7 @@
 """Everything that outlives a process in a schedule: clocks, servers, tables, and what the harness knows to be true.
 
-The rule: the harness learns what happened from the stores themselves (which position an event got, which version a barrier has),
-never from what product code reports of it.
+The rule: the harness learns what happened from the stores themselves (which position an event got, which version a barrier
+has), never from what product code reports of it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ from tilefold.engine.mark import Mark
 
 @dataclass
 class Clock:
-    """Two clocks: one that a person sets, which may jump back, and one that never does; `latest_us` is what the first showed."""
+    """Two clocks: one that a person sets, which may jump back, and one that never does; `latest_us` is the first's newest."""
 
     now_us: int = START_US
     passed_us: int = 0
@@ -62,6 +62,7 @@ class World:
     compactions: dict[str, dict[Mark, Compacted]] = field(default_factory=dict)
     barriers: dict[int, int] = field(default_factory=dict)
     seedings: dict[bytes, LogVersion] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.server = MemoryServer(self.clock.milliseconds)

@@ -209,7 +209,7 @@ def test_a_store_emptied_during_a_sync_is_never_committed(store: OnlineStore, sy
     assert syncs.write(EARLY, "a")
     store.client.flushall()
     assert syncs.write(EARLY, "b")
-    with pytest.raises(StoreUnavailableError, match="emptied or replaced"):
+    with pytest.raises(StoreUnavailableError, match="emptied, replaced or started again"):
         store.commit(VIEW, VERSION, EARLY)
     assert store.mark(VIEW, VERSION) is None
     assert syncs.whole(EARLY, "a", "b")
@@ -223,7 +223,7 @@ def test_a_sync_that_began_again_after_a_loss_does_not_cover_the_first(
     store.client.flushall()
     other = OnlineStore.connect(server_url, syncs.prefix)
     assert other.begin(VIEW, VERSION, EARLY)
-    with pytest.raises(StoreUnavailableError, match="emptied or replaced"):
+    with pytest.raises(StoreUnavailableError, match="emptied, replaced or started again"):
         store.commit(VIEW, VERSION, EARLY)
     assert other.commit(VIEW, VERSION, EARLY)
     other.close()

@@ -60,7 +60,7 @@ class StreamPart:
     log
         Which stream log `positions` belong to: a number made of its incarnation.
     revision
-        Counts the writes of this part; a write compares it.
+        Another one with each write; a write compares it. 0 where there was none.
     positions
         By shard how far the log is included; replaced and never changed, as many parts share it.
     groups

@@ -12,7 +12,7 @@ from tilefold.serving.compaction import is_current, run_compaction
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
-from tilefold.serving.sync_frames import StreamSide, run_sync
+from tilefold.serving.sync_frames import StreamSide, run_sync, takes_stream
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.online_store import OnlineStore
 
@@ -31,7 +31,7 @@ def materialize(
     The source was drained before. A view with `online=False` ends with its compaction.
     """
     view, as_of = context.view, to_datetime(as_of_us)
-    if not full and _is_current(context, online, as_of_us):
+    if not full and _is_current(context, online, as_of_us) and takes_stream(context, online, stream):
         return MaterializeReport(view.name, as_of, None, None, skipped=True)
     barrier = take_barrier()
     with ProgressBar(f"{view.name}: tiles") as bar:

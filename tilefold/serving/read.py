@@ -219,10 +219,13 @@ class ServiceReader:
     def get_many(self, requests: Sequence[Mapping[str, Any]], at: datetime, *, now: bool = False) -> list[FeatureVector]:
         """The features of many entities at a time, in the order asked, in one round trip."""
         read_us = to_us(at)
-        marks = [reader.mark() for reader in self.readers]  # before the keys are read
-        times = [reader.time_of(read_us, now=now) for reader in self.readers]
         flat = [reader.key(keys) for reader in self.readers for keys in self._own(reader, requests)]
-        found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
+        connections = -1
+        while connections != self._online.connections:  # again over a new one: its server may have come back with older marks
+            connections = self._online.connections
+            marks = [reader.mark() for reader in self.readers]  # before the keys are read
+            times = [reader.time_of(read_us, now=now) for reader in self.readers]
+            found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
         columns = []
         for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
             parts = found[number * len(requests) : (number + 1) * len(requests)]

@@ -65,7 +65,8 @@ class StreamWriter:
         self._looked_s = float("-inf")
 
     def look(self) -> None:
-        """Ask of every view where it stands."""
+        """Ask of every view where it stands; asked again at once where the store does not answer."""
+        self._looked_s = float("-inf")
         starts = self._log.starts()
         for view in self.views:
             view.look(starts)
