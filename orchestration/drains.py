@@ -87,7 +87,8 @@ def said(report: DrainReport, late: Sequence[str]) -> str:
     if not report.accepted and not report.refused:
         return f"Nothing was pushed since the last tick.{marked}"
     rest = "" if report.caught_up else " More waits for the next tick."
-    counts = f"{report.accepted:,} events of {len(report.days)} days drained, {report.refused:,} refused"
+    days = "1 day" if len(report.days) == 1 else f"{len(report.days)} days"
+    counts = f"{report.accepted:,} events of {days} drained, {report.refused:,} refused"
     return f"{counts}, in {report.duration_s:.2f} s.{rest}{marked}"
 
 

@@ -21,7 +21,7 @@ from orchestration.partitions import RANGE_END, RANGE_START, newest_key
 from resources import WorkspaceResource
 from resources.settings import HEAL_INTERVAL_S
 from tilefold.declaration.views import FeatureView
-from tilefold.engine.time import to_datetime, to_us
+from tilefold.engine.time import SECOND_US, to_datetime, to_us
 from tilefold.serving.definitions import Definitions
 from tilefold.serving.healing import days_to_heal
 from tilefold.workspace import Workspace
@@ -40,8 +40,8 @@ class HealCursor:
 
     Attributes
     ----------
-    next_s
-        When it looks for wounds again, in seconds since 1970.
+    looked_s
+        When it looked for wounds last, in seconds since 1970.
     asked
         The key of the run that it waits for; empty where it waits for none.
     views
@@ -50,7 +50,7 @@ class HealCursor:
         Of the last wounds: what they were, and how many runs were asked for.
     """
 
-    next_s: float = 0.0
+    looked_s: float = 0.0
     asked: str = ""
     views: tuple[str, ...] = ()
     content: str = ""
@@ -83,9 +83,10 @@ def heal_sensor(declared: Definitions, partitioning: Partitioning) -> dg.SensorD
         cursor, now = HealCursor.of(context.cursor), datetime.now(UTC)  # a workspace is opened where it is needed alone
         if cursor.asked:
             return _after_run(context.instance, cursor, lambda: _serving(cursor, declared, partitioning, now))
-        if now.timestamp() < cursor.next_s:
-            return _skipped(cursor, f"Looks for days to heal at {to_datetime(int(cursor.next_s * 1e6)).isoformat()}.")
-        return _look(workspace.workspace, views, replace(cursor, next_s=now.timestamp() + interval_s))
+        next_s = cursor.looked_s + interval_s
+        if now.timestamp() < next_s:
+            return _skipped(cursor, f"Looks for days to heal at {to_datetime(int(next_s) * SECOND_US):%Y-%m-%d %H:%M:%S} UTC.")
+        return _look(workspace.workspace, views, replace(cursor, looked_s=now.timestamp()))
 
     return heal
 
@@ -136,7 +137,7 @@ def _after_run(
     if not run.is_finished:
         return _skipped(cursor, f"Waits for the run {run.run_id}, which builds {', '.join(cursor.views)} again.")
     if not run.is_success:
-        return _skipped(replace(done, next_s=0.0), f"The run {run.run_id} has failed; it is tried again.")
+        return _skipped(replace(done, looked_s=0.0), f"The run {run.run_id} has failed; it is tried again.")
     return dg.SensorResult(run_requests=serving(), cursor=done.to_text())
 
 

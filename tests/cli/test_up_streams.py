@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Run
 from tests.cli.writers import START_S, counted, push
 from tests.running import Up, family, of_root, processes, until
 from tilefold import Workspace
@@ -52,13 +53,14 @@ def opened(up: Up, root: Path, streams: Path) -> Workspace:
 
 
 @pytest.mark.timeout(300)
-def test_its_writer_folds_and_ends_with_it(start: Start, root: Path, streams: Path) -> None:
-    """Pushed events are visible through its writer; at its end the writer has let its shards go, and nothing is left."""
+def test_its_writer_folds_and_ends_with_it(start: Start, tilefold: Run, root: Path, streams: Path) -> None:
+    """Pushed events are visible through its writer and doctor has nothing to mend; at its end nothing of it is left."""
     up = start()
     with opened(up, root, streams) as ws:
         wait_until_it_writes(up, ws)
         push(ws, "a", "b")
         assert counted(ws) == 2
+        assert "ok    stream clicks: 2 events accepted, " in tilefold("doctor", "--definitions", str(streams))[1]
         up.wait_until_it_answers()
         members = family(up.process.pid)
         assert "write-stream" in " ".join(members.values())

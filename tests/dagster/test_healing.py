@@ -35,7 +35,7 @@ def late(shop: Shop, ws: Workspace, *days_ago: float) -> None:
 
 def later(cursor: str | None) -> str:
     """The cursor as it is an interval later."""
-    return json.dumps(json.loads(cursor or "{}") | {"next_s": 0})
+    return json.dumps(json.loads(cursor or "{}") | {"looked_s": 0})
 
 
 def assets(request: dg.RunRequest) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tilefold.cli.findings import Finding, Findings, Level, fault
+from tilefold.cli.one_up import is_up
 from tilefold.cli.session import Session
 from tilefold.cli.show import size, text, writers
 from tilefold.declaration.sources import StreamSource
@@ -100,8 +101,8 @@ def _stream(workspace: Workspace, source: str) -> Findings:
     standing = workspace.stream_standing(source)
     found = f"{stream.events():,} events accepted, {waiting}, {letters:,} dead letters; {writers(standing)}"
     mend = _writer_mend(standing)
-    if behind and not mend:
-        mend = f"`tilefold up` drains it all the time; so do tilefold materialize VIEW and Workspace.drain({source!r})."
+    if behind and not mend and not is_up(workspace.root):
+        mend = f"tilefold materialize VIEW drains it, and so does Workspace.drain({source!r}); tilefold up does all the time."
     yield Finding(Level.WARN if mend else Level.OK, f"stream {source}", found, mend)
 
 

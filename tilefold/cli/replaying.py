@@ -44,7 +44,7 @@ def run_replay(session: Session, speed: float, *, with_parent: bool = False) -> 
         replay = replay_of(session, workspace, end.wait)
         if replay.history_left:
             say(f"Pushing {replay.history_left:,} departures of the last two weeks ...")
-        say(f"Replaying departures at speed {speed:g}: a minute brings {_span(speed)} of flights. Ctrl-C ends it.")
+        say(f"Replaying departures at speed {speed:g}: a minute brings {speed:g} minutes of flights. Ctrl-C ends it.")
         replay.play(speed, lambda: _ended(end, parent))
 
 
@@ -76,7 +76,3 @@ def replay_of(session: Session, workspace: Workspace, pause: Callable[[float], o
 
 def _ended(end: threading.Event, parent: int | None) -> bool:
     return end.is_set() or parent not in (None, os.getppid())
-
-
-def _span(minutes: float) -> str:
-    return f"{minutes / 60:.3g} hours" if minutes >= 60 else f"{minutes:.3g} minutes"  # noqa: PLR2004 - of an hour

@@ -7,7 +7,6 @@ even as one that waits to be reaped. A Dagster home has one daemon: a second wou
 the same root is refused.
 """
 
-import contextlib
 import errno
 import socket
 import threading
@@ -15,10 +14,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from tilefold.cli.endings import told_to_end
 from tilefold.cli.faults import FAULT, say
+from tilefold.cli.one_up import alone
 from tilefold.cli.orphans import Orphans
 from tilefold.cli.processes import Child, stop_all
 from tilefold.cli.project import WORKSPACE_FILE, Project
@@ -27,7 +26,6 @@ from tilefold.cli.writing import stream_sources
 from tilefold.demo.departures import SOURCE
 from tilefold.demo.replay import check_speed
 from tilefold.errors import InputError, complaint
-from tilefold.stores.locks import ProcessLock
 
 DEFAULT_PORT = 3000
 _LOOK_S = 0.5
@@ -51,7 +49,7 @@ def run_up(session: Session, host: str, port: int, speed: float = 0.0) -> int:
     project = Project.of(session)
     project.prepare()
     url = f"http://{host}:{port}"
-    with told_to_end() as end, _alone(project.home, url), session.workspace() as workspace:
+    with told_to_end() as end, alone(project.home, url), session.workspace() as workspace:
         workspace.open_streams()
         _check_port(host, port)
         project.make_records(session)
@@ -135,19 +133,3 @@ def _check_port(host: str, port: int) -> None:
         raise InputError(
             complaint("the Dagster UI", f"its address must be free ({error.strerror})", f"{host}:{port}", mend)
         ) from error
-
-
-@contextlib.contextmanager
-def _alone(home: Path, url: str) -> Iterator[None]:
-    """Hold the Dagster home; whoever else wants it is told where it is up."""
-    lock, address = ProcessLock(home / "up.lock"), home / "up.url"
-    if not lock.take():
-        where = address.read_text() if address.exists() else "another address"
-        mend = f"Look at {where}, end that one (Ctrl-C where it runs), or name another --root."
-        raise InputError(complaint("tilefold up", "it must be the only one on its root", str(home.parent), mend))
-    try:
-        address.write_text(url)
-        yield
-    finally:
-        address.unlink(missing_ok=True)
-        lock.let_go()
