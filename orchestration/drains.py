@@ -6,9 +6,8 @@ there alone. The cursor is for people, and for telling nothing twice: which late
 checks said last.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -17,6 +16,7 @@ import dagster as dg
 from assets.event_log import day_drained, event_log_key, run_drained
 from assets.streams import LOOKS, WARN
 from assets.verdicts import SHOWN, evaluation
+from orchestration.cursors import cursor_of, to_text
 from resources import WorkspaceResource
 from resources.settings import DRAIN_INTERVAL_S
 from tilefold.declaration.sources import StreamSource
@@ -45,15 +45,6 @@ class DrainCursor:
     late: Sequence[str] = ()
     told: Mapping[str, tuple[bool, float]] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, text: str | None) -> "DrainCursor":
-        """The cursor of a tick before."""
-        return cls(**json.loads(text)) if text else cls()
-
-    def to_text(self) -> str:
-        """As Dagster keeps it."""
-        return json.dumps(asdict(self))
-
 
 def drain_sensor(source: StreamSource, first: date) -> dg.SensorDefinition:
     """The sensor of a source, whose partitions begin with a day; it is on from the start."""
@@ -69,13 +60,13 @@ def drain_sensor(source: StreamSource, first: date) -> dg.SensorDefinition:
         report = ws.drain(source.name, within_s=WITHIN_S)
         if report.missed:
             context.log.error("lost: positions of the stream were trimmed before they were drained: %s", dict(report.missed))
-        before = DrainCursor.of(context.cursor)
+        before = cursor_of(DrainCursor, context.cursor)
         late = _still_late(ws, source.name, {*before.late, *(day.isoformat() for day in report.late_days)})
         told, evaluations = _checked(ws, source.name, before, ws.now().timestamp())
         return dg.SensorResult(
             skip_reason=said(report, late),
             asset_events=[*_materializations(ws, source.name, report, first), *evaluations],
-            cursor=DrainCursor(late, told).to_text(),
+            cursor=to_text(DrainCursor(late, told)),
         )
 
     return drain

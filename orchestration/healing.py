@@ -5,10 +5,9 @@ range; when that run has ended well, the newest partition of what is compacted a
 healed, so that the same wounds are never run twice; where a run failed they are tried again, three times in all.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
@@ -16,6 +15,7 @@ import dagster as dg
 
 from assets import Partitioning
 from assets.tiles import tiles_key
+from orchestration.cursors import cursor_of, to_text
 from orchestration.jobs import watermarked
 from orchestration.partitions import RANGE_END, RANGE_START, newest_key
 from resources import WorkspaceResource
@@ -56,15 +56,6 @@ class HealCursor:
     content: str = ""
     attempts: int = 0
 
-    @classmethod
-    def of(cls, text: str | None) -> "HealCursor":
-        """The cursor of a tick before."""
-        return cls(**json.loads(text)) if text else cls()
-
-    def to_text(self) -> str:
-        """As Dagster keeps it."""
-        return json.dumps(asdict(self))
-
 
 def heal_sensor(declared: Definitions, partitioning: Partitioning) -> dg.SensorDefinition:
     """The sensor of all views; it is on from the start."""
@@ -80,7 +71,7 @@ def heal_sensor(declared: Definitions, partitioning: Partitioning) -> dg.SensorD
         description=f"Every {interval_s:g} s: builds again what late or corrected events touched, and serves it.",
     )
     def heal(context: dg.SensorEvaluationContext, workspace: WorkspaceResource) -> dg.SensorResult:
-        cursor, now = HealCursor.of(context.cursor), datetime.now(UTC)  # a workspace is opened where it is needed alone
+        cursor, now = cursor_of(HealCursor, context.cursor), datetime.now(UTC)  # a workspace is opened where it is needed alone
         if cursor.asked:
             return _after_run(context.instance, cursor, lambda: _serving(cursor, declared, partitioning, now))
         next_s = cursor.looked_s + interval_s
@@ -112,7 +103,7 @@ def _look(ws: Workspace, views: Sequence[FeatureView], cursor: HealCursor) -> dg
         tags={RANGE_START: str(days[0]), RANGE_END: str(days[-1]), HEAL_TAG: asked},
     )
     waiting = replace(cursor, asked=asked, views=tuple(wounds), content=content, attempts=attempts)
-    return dg.SensorResult(run_requests=[request], cursor=waiting.to_text())
+    return dg.SensorResult(run_requests=[request], cursor=to_text(waiting))
 
 
 def _content(ws: Workspace, wounds: Wounds) -> str:
@@ -138,7 +129,7 @@ def _after_run(
         return _skipped(cursor, f"Waits for the run {run.run_id}, which builds {', '.join(cursor.views)} again.")
     if not run.is_success:
         return _skipped(replace(done, looked_s=0.0), f"The run {run.run_id} has failed; it is tried again.")
-    return dg.SensorResult(run_requests=serving(), cursor=done.to_text())
+    return dg.SensorResult(run_requests=serving(), cursor=to_text(done))
 
 
 def _serving(cursor: HealCursor, declared: Definitions, partitioning: Partitioning, now: datetime) -> list[dg.RunRequest]:
@@ -161,4 +152,4 @@ def _serving(cursor: HealCursor, declared: Definitions, partitioning: Partitioni
 
 
 def _skipped(cursor: HealCursor, reason: str) -> dg.SensorResult:
-    return dg.SensorResult(skip_reason=reason, cursor=cursor.to_text())
+    return dg.SensorResult(skip_reason=reason, cursor=to_text(cursor))

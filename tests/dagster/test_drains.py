@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from orchestration import definitions
+from orchestration.cursors import cursor_of
 from orchestration.drains import DrainCursor, said
 from resources.settings import DRAIN_INTERVAL_S, HEAL_INTERVAL_S, REFUSED_SHARE_MAX
 from tests.dagster.clicking import ALL, MIDNIGHT, click, partition, push
@@ -73,11 +74,20 @@ def test_late_days_are_marked_until_they_are_healed(shop: Shop, ws: Workspace) -
     assert shop.run(ALL, partition(1)).success
     push(ws, [click("u1", 1.6), click("u1", -0.000001)])
     first = shop.tick(SENSOR)
-    assert DrainCursor.of(first.cursor).late == [partition(2)]
+    assert cursor_of(DrainCursor, first.cursor).late == [partition(2)]
     assert f"Late days that want healing: {partition(2)}." in str(first.skip_message)
-    assert DrainCursor.of(shop.tick(SENSOR, first.cursor).cursor).late == [partition(2)]
+    assert cursor_of(DrainCursor, shop.tick(SENSOR, first.cursor).cursor).late == [partition(2)]
     assert shop.run(["user_clicks/tiles"], partition(2)).success
-    assert DrainCursor.of(shop.tick(SENSOR, first.cursor).cursor).late == []
+    assert cursor_of(DrainCursor, shop.tick(SENSOR, first.cursor).cursor).late == []
+
+
+@pytest.mark.parametrize("cursor", ["", "broken", "[]", '{"of": "another release", "late": []}'])
+@pytest.mark.parametrize("sensor", [SENSOR, "heal"])
+def test_a_cursor_that_is_not_understood_is_none(shop: Shop, ws: Workspace, sensor: str, cursor: str) -> None:
+    """A cursor of another release, or a broken one, stops no sensor."""
+    push(ws, [click("u1", 1.5)])
+    ticked = shop.tick(sensor, cursor)
+    assert json.loads(str(ticked.cursor)).keys() >= ({"late", "told"} if sensor == SENSOR else {"looked_s", "asked"})
 
 
 def test_days_before_the_first_partition_are_drained_and_not_reported(shop: Shop, ws: Workspace) -> None:

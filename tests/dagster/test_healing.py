@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from orchestration.cursors import cursor_of, to_text
 from orchestration.healing import ATTEMPTS, HEAL_TAG, HealCursor
 from orchestration.partitions import RANGE_END, RANGE_START
 from tests.dagster.clicking import ALL, click, counted, partition, push
@@ -98,7 +99,7 @@ def test_it_waits_for_its_run(shop: Shop, ws: Workspace) -> None:
     """While the run goes on nothing else is asked for; one that never came is not waited for."""
     late(shop, ws, 2.7)
     first = shop.tick("heal")
-    run_of(shop, HealCursor.of(first.cursor).asked, dg.DagsterRunStatus.STARTED)
+    run_of(shop, cursor_of(HealCursor, first.cursor).asked, dg.DagsterRunStatus.STARTED)
     waiting = shop.tick("heal", first.cursor)
     assert (waiting.run_requests, "Waits for the run" in str(waiting.skip_message)) == ([], True)
     gone = shop.tick("heal", json.dumps(json.loads(first.cursor or "") | {"asked": "another"}))
@@ -141,7 +142,7 @@ def test_views_of_other_schedules_are_served_by_their_own_partitions(shop: Shop)
     began = datetime.now(UTC)
     with shop.open() as ws:
         ws.open_streams()
-        ticked = shop.tick("heal", HealCursor(asked="heal-x-1", views=views).to_text())
+        ticked = shop.tick("heal", to_text(HealCursor(asked="heal-x-1", views=views)))
     keys = {asset: str(each.partition_key) for each in ticked.run_requests or () for asset in assets(each)}
     assert keys == {
         **dict.fromkeys(["merchant_sales/compacted", "merchant_sales/online"], newest(began, hours=6)),
