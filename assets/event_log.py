@@ -61,7 +61,7 @@ def event_log_asset(source: Source, partitioning: Partitioning, policy: dg.Backf
             pushed = day_drained(drained, day) | {"refused_events": letters.get(day, 0)} if drained else {}
             chart = {"by hour": bar_chart("Events by hour (UTC)", hours.get(day, []))}
             record(context, key, {**facts, **changed, **pushed, **chart})
-        return dg.MaterializeResult(metadata={**_run_facts(receipt), **(run_drained(drained) if drained else {})})
+        return dg.MaterializeResult(metadata={**_run_facts(receipt), **(all_drained(drained, "run") if drained else {})})
 
     return event_log
 
@@ -93,12 +93,12 @@ def day_drained(report: DrainReport, day: date) -> dict[str, Any]:
     return {"events_drained": report.days.get(day, 0), "late": day in report.late_days}
 
 
-def run_drained(report: DrainReport) -> dict[str, Any]:
-    """What a drain brought in all."""
+def all_drained(report: DrainReport, by: str) -> dict[str, Any]:
+    """What a drain brought in all; `by` says what did it, a run or a tick."""
     return {
-        "run_events_drained": report.accepted,
-        "run_events_refused": report.refused,
-        "run_late_days": len(report.late_days),
+        f"{by}_events_drained": report.accepted,
+        f"{by}_events_refused": report.refused,
+        f"{by}_late_days": len(report.late_days),
         "stream_entries_kept": report.left,
         "positions_lost": sum(end - start for start, end in report.missed.values()),
         "drain_s": round(report.duration_s, 3),

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.event_log import day_drained, event_log_key, run_drained
+from assets.event_log import all_drained, day_drained, event_log_key
 from assets.streams import LOOKS, WARN
 from assets.verdicts import SHOWN, evaluation
 from orchestration.cursors import cursor_of, to_text
@@ -95,13 +95,13 @@ def _still_late(ws: Workspace, source: str, marked: Iterable[str]) -> list[str]:
 def _materializations(ws: Workspace, source: str, report: DrainReport, first: date) -> list[dg.AssetMaterialization]:
     """One for each day that was touched, from the first partition on."""
     held = ws.event_log(source).snapshot().days() if report.days else {}
-    run = run_drained(report)
+    tick = all_drained(report, "tick")
     return [
         dg.AssetMaterialization(
             asset_key=event_log_key(source),
             partition=day.isoformat(),
             description=f"{count:,} events drained",
-            metadata={"events": held[day].rows, "size_bytes": held[day].size_bytes, **day_drained(report, day), **run},
+            metadata={"events": held[day].rows, "size_bytes": held[day].size_bytes, **day_drained(report, day), **tick},
         )
         for day, count in report.days.items()
         if day >= first

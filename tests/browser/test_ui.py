@@ -4,28 +4,21 @@ The rule: everything is this module's own (root, Dagster home, ports, profile), 
 left running, whatever fails. A picture of each page is kept in `build/screenshots`.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.browser.pages import shown
 from tests.browser.stack import Stack, import_flights
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1600,1000"
-)
 VIEW = "aircraft_delays"
 ASSETS = ("flights/event_log", f"{VIEW}/tiles", f"{VIEW}/compacted", f"{VIEW}/online")
 GROUPS = ("flights", VIEW, "carrier_delays", "origin_delays")
 IMPORTED_DAYS = 4
-PAGE_S = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -54,46 +47,12 @@ def stack(root: Path, days: list[str]) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A Chromium with a profile of its own."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium, "install chromium (.ci/run does)"
-    assert driver, "install chromium-driver (.ci/run does)"
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(flag)
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    try:
-        yield opened
-    finally:
-        opened.quit()
-
-
-@pytest.fixture(scope="module")
 def backfill(stack: Stack, days: list[str]) -> str:
     """A backfill of all assets of a view over these days, which has ended."""
     started = stack.backfill(ASSETS, days)
     ended = stack.backfill_ended(started)
     assert ended["status"] == "COMPLETED_SUCCESS", ended
     return started
-
-
-def shown(browser: webdriver.Chrome, url: str, words: tuple[str, ...], name: str, arrows: int = 0) -> str:
-    """The text of a page once it holds the words and so many arrows and loads no more; a picture of it is kept."""
-    browser.get(url)
-
-    def text(page: webdriver.Chrome) -> str | None:
-        body = str(page.execute_script("return document.body ? document.body.innerText : ''"))
-        busy = any(word in body for word in ("Loading", "fetching"))
-        drawn = int(page.execute_script("return document.querySelectorAll('path[marker-end]').length"))
-        return body if all(word in body for word in words) and not busy and drawn >= arrows else None
-
-    try:
-        return str(WebDriverWait(browser, PAGE_S).until(text, f"{words} on {url}"))
-    finally:
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        browser.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
 
 
 def test_the_backfill_page_shows_a_completed_backfill(stack: Stack, browser: webdriver.Chrome, backfill: str) -> None:

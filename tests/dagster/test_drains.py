@@ -55,7 +55,7 @@ def test_a_tick_drains_and_reports_each_day(shop: Shop, ws: Workspace) -> None:
     assert list(found) == [partition(2), partition(0)]
     old, new = found[partition(2)], found[partition(0)]
     assert (old["events"], old["events_drained"], old["late"]) == (2, 2, True)
-    assert (new["events"], new["late"], new["run_events_drained"], new["run_events_refused"]) == (1, False, 3, 2)
+    assert (new["events"], new["late"], new["tick_events_drained"], new["tick_events_refused"]) == (1, False, 3, 2)
     assert str(ticked.skip_message).startswith("3 events of 2 days drained, 2 refused, in ")
     assert ticked.run_requests == []
 
