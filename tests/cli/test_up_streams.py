@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,15 @@ def opened(up: Up, root: Path, streams: Path) -> Workspace:
     until(lambda: up.process.poll() is not None or (root / "stream/address.json").exists(), START_S, "its servers", 0.1)
     assert up.process.poll() is None, up.said
     return Workspace(root, str(streams))
+
+
+def killed(root: Path) -> set[int]:
+    """Kill what lives of a root; who that was."""
+    left = of_root(root)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left
 
 
 @pytest.mark.timeout(300)
@@ -106,5 +116,4 @@ def test_a_writer_that_outlives_it_ends(start: Start, root: Path, streams: Path)
         (writer,) = [pid for pid, command in members.items() if "write-stream" in command]
         until(lambda: writer not in processes(), START_S, "the writer's end", 0.1)
         assert ws.stream_standing("clicks").owners == {}
-    for pid in members.keys() & processes().keys():
-        os.kill(pid, signal.SIGKILL)
+    until(lambda: not killed(root), START_S, "the end of what was left", 0.1)
