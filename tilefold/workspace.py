@@ -252,7 +252,7 @@ class Workspace:
         desk = self._stream_desk(source)
         desk.register()
         receipt = self._desk(source).ingest(frame, self.now())
-        desk.make_visible(receipt.positions, wait=wait_for == VISIBLE)
+        desk.make_visible(desk.behind(receipt), wait=wait_for == VISIBLE)
         return receipt
 
     def drain(self, source: str, *, within_s: float | None = None) -> DrainReport:

@@ -14,6 +14,7 @@ from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
 from tilefold.errors import StoreUnavailableError, complaint
 from tilefold.serving.context import ViewContext
+from tilefold.serving.reports import Receipt
 from tilefold.serving.stream_rows import Rows, ViewRows
 from tilefold.serving.stream_view import Entries, StreamTarget
 from tilefold.serving.stream_writer import StreamWriter
@@ -109,6 +110,15 @@ class StreamDesk:
         """Whether a view takes this log's stream."""
         taken = self._online.streams.taken(view.name, view.version)
         return taken is not None and taken.log == log_number(self.log.incarnation)
+
+    def behind(self, receipt: Receipt) -> Mapping[int, int]:
+        """The positions up to which the events of a receipt are visible.
+
+        Of a duplicate the first one counts, wherever it stands: whoever sent it may have been killed before it was folded.
+        """
+        if not receipt.duplicate:
+            return receipt.positions
+        return {shard: place.position for shard, place in self.log.ends().items()}
 
     def make_visible(self, positions: Mapping[int, int], *, wait: bool) -> None:
         """Fold the shards that nobody owns; with `wait`, return when the owners of the others have folded theirs too."""
