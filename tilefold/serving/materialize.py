@@ -12,6 +12,7 @@ from tilefold.serving.compaction import is_current, run_compaction
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
+from tilefold.serving.seeding import needs_seed
 from tilefold.serving.sync import StreamSide, run_sync
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.online_store import OnlineStore
@@ -31,7 +32,7 @@ def materialize(
     The source was drained before. A view with `online=False` ends with its compaction.
     """
     view, as_of = context.view, to_datetime(as_of_us)
-    if not full and _is_current(context, online, as_of_us):
+    if not full and _is_current(context, online, as_of_us) and _takes_stream(context, online, stream):
         return MaterializeReport(view.name, as_of, None, None, skipped=True)
     barrier = take_barrier()
     with ProgressBar(f"{view.name}: tiles") as bar:
@@ -49,6 +50,11 @@ def _is_current(context: ViewContext, online: OnlineStore, as_of_us: int) -> boo
     if epoch is None or (as_of_us, epoch) not in context.compacted.partitions():
         return False
     return is_current(context, context.log.snapshot(), as_of_us, epoch)
+
+
+def _takes_stream(context: ViewContext, online: OnlineStore, stream: StreamSide | None) -> bool:
+    """Whether the stream parts that are served need no seeding; of a view without any there is nothing to seed."""
+    return stream is None or not context.view.online or not needs_seed(context, online, stream.log)
 
 
 def _served_epoch(context: ViewContext, online: OnlineStore, as_of_us: int) -> int | None:
