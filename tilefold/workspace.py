@@ -209,13 +209,19 @@ class Workspace:
             If a row breaks a rule; nothing is written.
         """
         span = None if replace is None else checked_span("replace", replace)
-        return self._desk(source).append(frame, span, self.now())
+        if span is not None and self._desk(source).has_stream:
+            self.drain(source)  # what was pushed before is replaced too
+        receipt = self._desk(source).append(frame, span, self.now())
+        self._history.clear()  # what had none has some from here on
+        return receipt
 
     def import_days(self, source: str, start: datetime, end: datetime) -> Receipt:
         """Let the event log hold what the source's files hold of the UTC days `[start, end)`."""
         days = self._days(start, end)
         with ProgressBar(f"{source}: days imported", len(days)) as bar:
-            return self._desk(source).import_days(days, self.now(), self._home.storage_options, bar.step)
+            receipt = self._desk(source).import_days(days, self.now(), self._home.storage_options, bar.step)
+        self._history.clear()
+        return receipt
 
     def file_days(self, source: str) -> list[date]:
         """The days that the source's files hold events of."""
