@@ -83,9 +83,17 @@ class ViewContext:
         return StreamMerger(self.layout, self.folder)
 
     @property
+    def ends_at_newest(self) -> bool:
+        """Whether its windows end at the newest event of the source: no time passes for them while none comes."""
+        return self.view.leading_edge == "latest_event"
+
+    @property
     def ttl_ms(self) -> int | None:
-        """How long after its last write a key may still be read: as long as a window reaches; None where one is a lifetime."""
-        reach = reach_us(self.windows)
+        """How long after its last write a key may still be read: as long as a window reaches.
+
+        None where one is a lifetime, or where windows wait for the next event.
+        """
+        reach = None if self.ends_at_newest else reach_us(self.windows)
         return None if reach is None else (reach + self.view.valid_for_us) // 1000 + 1
 
     @cached_property

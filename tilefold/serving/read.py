@@ -52,7 +52,7 @@ class ViewReader:
     def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
         view = context.view
         self.is_stream = context.is_stream
-        self.ends_at_newest = view.leading_edge == "latest_event"
+        self.ends_at_newest = context.ends_at_newest
         require_online(view)
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names
@@ -77,7 +77,10 @@ class ViewReader:
         return self._prefix + self._encode(keys).encode()
 
     def time_of(self, read_us: int, *, now: bool) -> ReadTime:
-        """Where the view's windows end for a read at this time, which is `now` or another one; known before keys are read."""
+        """Where the view's windows end for a read at this time, which is `now` or another one.
+
+        Asked after the keys are read: an event is noted as the newest before it is in any part, so none lies behind the end.
+        """
         if not self.ends_at_newest:
             return ReadTime(read_us, read_us, certain=True)
         newest_us = self._online.streams.latest(self._context.view.source.name)
@@ -220,9 +223,9 @@ class ServiceReader:
         """The features of many entities at a time, in the order asked, in one round trip."""
         read_us = to_us(at)
         marks = [reader.mark() for reader in self.readers]  # before the keys are read
-        times = [reader.time_of(read_us, now=now) for reader in self.readers]
         flat = [reader.key(keys) for reader in self.readers for keys in self._own(reader, requests)]
         found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
+        times = [reader.time_of(read_us, now=now) for reader in self.readers]  # after it
         columns = []
         for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
             parts = found[number * len(requests) : (number + 1) * len(requests)]

@@ -22,7 +22,7 @@ from tilefold.serving.context import ViewContext
 from tilefold.serving.stream_rows import ViewRows
 from tilefold.serving.stream_view import drawn_revision
 from tilefold.stores.event_columns import EPOCH
-from tilefold.stores.log_snapshot import DayFiles
+from tilefold.stores.log_snapshot import DayFiles, LogSnapshot
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.stream_log import StreamLog
 from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
@@ -37,6 +37,14 @@ def needs_seed(context: ViewContext, online: OnlineStore, log: StreamLog) -> boo
         return True
     starts = log.starts()
     return any(shard not in taken.places or taken.places[shard].position < start for shard, start in starts.items())
+
+
+def note_newest(context: ViewContext, online: OnlineStore, snapshot: LogSnapshot) -> int | None:
+    """Let the store know of the newest event of the log, before any part holds it; the newest one that it knows."""
+    newest_us, source = snapshot.newest_us(context.log.timestamp), context.view.source.name
+    if newest_us is not None:
+        online.streams.note_latest(source, newest_us)
+    return online.streams.latest(source)
 
 
 class Seeding:
@@ -58,7 +66,8 @@ class Seeding:
         online.streams.begin_seed(context.view.name, context.view.version, self._token)
         self._snapshot = context.log.snapshot()  # after `begin_seed`: an earlier seeding has an earlier one
         self._places = self._snapshot.drained(log.incarnation, range(log.shards))
-        self.keys = 0
+        self._from_us = note_newest(context, online, self._snapshot) if context.ends_at_newest else None
+        self._written: set[bytes] = set()
 
     def write(self) -> Seeded | None:
         """Write all parts; None where another seeding has taken over."""
@@ -86,7 +95,7 @@ class Seeding:
     def _write_parts(self, names: list[str], parts: Mapping[str, StreamPart]) -> bool:
         view, context = self._context.view, self._context
         for name in names:
-            context.stream_folder.tidy(parts[name], self._base, self._now_us)
+            context.stream_folder.tidy(parts[name], self._base, self._now_us, self._from_us)
         keys = [self._online.entity_key(view.name, view.version, name) for name in names]
         blobs = [context.stream_codec.encode(parts[name]) for name in names]
         self.keys += len(names)

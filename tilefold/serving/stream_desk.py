@@ -181,7 +181,6 @@ class StreamDesk:
     def _target(self, context: ViewContext) -> StreamTarget:
         view, rows, online = context.view, self.rows[context.view.name], self._online
         prefix = online.entity_key(view.name, view.version, "")
-        ends_at_newest = view.leading_edge == "latest_event"
 
         def rows_of(entries: Entries) -> Rows:
             return rows.of(self._decoder.frame(entries))
@@ -195,5 +194,5 @@ class StreamDesk:
             key_of=lambda entity: prefix + entity.encode(),
             rows=rows_of,
             mark=lambda: self._marks.get(view.name, view.version),
-            from_us=(lambda: online.streams.latest(view.source.name)) if ends_at_newest else (lambda: None),
+            from_us=(lambda: online.streams.latest(view.source.name)) if context.ends_at_newest else (lambda: None),
         )

@@ -87,12 +87,12 @@ class StreamWriter:
         read = self._log.read(after, limit, wait_ms)
         if not read:
             return Step(0, {})
+        newest_us = self._newest_us(read)
+        if newest_us is not None:  # before it is folded: windows that end at the newest event never end before one in a part
+            self._store.note_latest(self._source, newest_us)
         done = [view.fold(read, self._now_us()) for view in self.views]
         if not all(done):
             self.look()
-        newest_us = self._newest_us(read)
-        if newest_us is not None:
-            self._store.note_latest(self._source, newest_us)
         return Step(sum(map(len, read.values())), {shard: some[-1].position for shard, some in read.items()})
 
     def places(self, shards: Collection[int] | None = None) -> dict[int, int]:

@@ -24,7 +24,7 @@ from tilefold.engine.time import to_datetime
 from tilefold.errors import ConflictError, FormatError, InputError, complaint
 from tilefold.serving.context import ViewContext, require_online
 from tilefold.serving.reports import SyncReport
-from tilefold.serving.seeding import Seeding, needs_seed
+from tilefold.serving.seeding import Seeding, needs_seed, note_newest
 from tilefold.stores.compacted_snapshot import CompactedSnapshot
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.stream_log import StreamLog
@@ -127,6 +127,8 @@ class _Sync:
         committed = self._online.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(committed)
         to_remove = self._online.emptied(self._name, self._version) if committed else set()
+        if self._context.ends_at_newest:
+            note_newest(self._context, self._online, self._context.log.snapshot())
         seeding = self._seeding(committed)
         seeded = seeding.write() if seeding else None
         done = (seeding is None or seeded is not None) and all(self._write(work) for work in self._work(bases))
