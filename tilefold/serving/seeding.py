@@ -70,11 +70,18 @@ class Seeding:
         self._written: set[bytes] = set()
 
     def write(self) -> Seeded | None:
-        """Write all parts; None where another seeding has taken over."""
+        """Write all parts, and remove those of keys that have none any more; None where another seeding has taken over."""
         buckets = self._context.tile_table().buckets
-        if not all(self._write_bucket(number, buckets) for number in range(buckets)):
+        if not all(self._write_bucket(number, buckets) for number in range(buckets)) or not self._clear_others():
             return None
         return Seeded(self._token, Taken(self._log, self._places))
+
+    def _clear_others(self) -> bool:
+        """Whatever wrote them (another log, a hand), what they hold is not in the event log, or in batch parts by now."""
+        view = self._context.view
+        there = self._online.scan_entities(view.name, view.version)
+        others = (key for key in there if key not in self._written)
+        return self._online.streams.clear(view.name, view.version, self._token, others)
 
     def _write_bucket(self, bucket: int, buckets: int) -> bool:
         parts: dict[str, StreamPart] = {}
@@ -98,7 +105,7 @@ class Seeding:
             context.stream_folder.tidy(parts[name], self._base, self._now_us, self._from_us)
         keys = [self._online.entity_key(view.name, view.version, name) for name in names]
         blobs = [context.stream_codec.encode(parts[name]) for name in names]
-        self.keys += len(names)
+        self._written.update(keys)
         return self._online.streams.seed(view.name, view.version, self._token, keys, blobs, context.ttl_ms)
 
     def _day_rows(self, bucket: int, buckets: int) -> Iterator[tuple[int, Mapping[str, list[Row]]]]:

@@ -17,12 +17,13 @@ from redis.exceptions import RedisError
 from tilefold.engine.stream_codec import REVISION
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
-from tilefold.stores.script_runner import PIPELINE_SCRIPTS, Call, batched, spans
+from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
     ADVANCE,
     BEGIN_SEED,
     CLAIM,
+    CLEAR,
     LATEST,
     LOG_FIELD,
     PLACE_PREFIX,
@@ -165,6 +166,12 @@ class StreamParts:
         state = self._keys.state(view, version)
         calls = (Call([state, *keys[span]], [token, _ttl(ttl_ms), *blobs[span]]) for span in spans(map(len, blobs)))
         return all(all(self._scripts.run_all(SEED, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+
+    def clear(self, view: str, version: str, token: bytes, keys: Iterable[bytes]) -> bool:
+        """Remove the stream parts of these keys; False where another seeding has taken over."""
+        state = self._keys.state(view, version)
+        calls = (Call([state, *some], [token]) for some in batched(keys, SCRIPT_KEYS))
+        return all(all(self._scripts.run_all(CLEAR, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
 
     def owners(self, source: str, shards: Sequence[int]) -> dict[int, bytes]:
         """The writer processes that own these shards; those that nobody owns are left out."""
