@@ -264,7 +264,7 @@ def writer_of(
 ) -> StreamWriter:
     """A writer of the view, as a process would start it."""
     folding = _Folder(COUNTED, [LIFETIME], SCHEDULE_US, 2 * SCHEDULE_US)
-    folding.step = lambda: store.step()
+    folding.step = lambda: store.step()  # noqa: PLW0108 - another one while it works
     target = StreamTarget(VIEW, VERSION, folding, CODEC, None, str.encode, rows_of, mark)
 
     def newest_us(entries: Entries) -> int | None:
