@@ -2,7 +2,7 @@
 # .uv (the installer, at one version) and .venv (what uv.lock names).
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-system lint bench clean
+.PHONY: help install demo up test test-system chaos lint bench clean
 
 UV_VERSION := 0.13.9
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -39,6 +39,9 @@ test: $(INSTALLED) ## the tests that need nothing installed
 test-system: $(INSTALLED) ## the tests that need chromium and a foreign Redis (.ci/run installs them)
 	$(BIN)/pytest -m system
 
+chaos: $(INSTALLED) ## 200 random kills under load, and what they lost
+	$(BIN)/python -m tests.chaos --kills 200
+
 lint: $(INSTALLED) ## linters, import rules, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,7 +49,7 @@ lint: $(INSTALLED) ## linters, import rules, types
 	$(BIN)/mypy
 
 bench: $(INSTALLED) ## the benchmarks, each beside its yardstick
-	@for each in tiles compaction sync read backfill; do $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in tiles compaction sync read backfill writer visible hot_key read_beside_sync; do $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 clean: ## remove what was installed; data stays
 	rm -rf .uv .venv build

@@ -5,10 +5,7 @@ whatever reads what is served. In a range every partition gets a result of its o
 served has no partitions, so neither have its checks: they are about now.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import dagster as dg
 
@@ -16,24 +13,17 @@ from assets.compacted import compacted_key
 from assets.online import online_key
 from assets.spans import Partitioning, days, watermarks
 from assets.tiles import tiles_key
+from assets.verdicts import SHOWN, Verdict, conclude, result
 from resources import FeatureReader, WorkspaceResource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import to_datetime, to_us
 from tilefold.serving.audit_counts import CountAudit, audit_compactions, audit_tiles
-from tilefold.serving.audit_online import audit_sample, audit_stamps
+from tilefold.serving.audit_online import Read, SampleAudit, audit_sample, audit_stamps
+from tilefold.serving.audit_stream import StreamedView, audit_stream
+from tilefold.workspace import Workspace
 
 STAMPS = 1_000
 SAMPLE_KEYS = 20
-SHOWN = 10  # wrong values in metadata
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a check found of one partition, or of all of a run."""
-
-    passed: bool
-    text: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def view_checks(view: FeatureView, partitioning: Partitioning) -> list[dg.AssetChecksDefinition]:
@@ -107,18 +97,29 @@ def _sample_equals_reference(view: FeatureView) -> dg.AssetChecksDefinition:
         ws = workspace.workspace
         mark = ws.online_store.mark(view.name, view.version)
         seed = mark.epoch if mark else 0
-        read = partial(features.get_features_batch, view.name)
-        audit = audit_sample(ws.context(view.name), ws.online_store, read, SAMPLE_KEYS, seed)
+        audit = _sample(view, ws, partial(features.get_features_batch, view.name), seed)
         facts = {"keys": audit.keys, "values": audit.values, "seed": seed, "wrong": list(audit.wrong[:SHOWN])}
         if not audit.current:
             return result(
                 Verdict(
-                    passed=True, text="Not compared: nothing is served, or the event log has changed since.", metadata=facts
+                    passed=True,
+                    text="Not compared: nothing is served, or events have come that are not served yet.",
+                    metadata=facts,
                 )
             )
         return result(Verdict(not audit.wrong, f"{len(audit.wrong)} of {audit.values} values are wrong.", facts))
 
     return sample_equals_reference
+
+
+def _sample(view: FeatureView, ws: Workspace, read: Read, seed: int) -> SampleAudit:
+    """Compare some keys as of the watermark; those of a stream view as of now."""
+    context, source = ws.context(view.name), view.source.name
+    if view.kind != "stream":
+        return audit_sample(context, ws.online_store, read, SAMPLE_KEYS, seed)
+    mark = ws.online_store.mark(view.name, view.version)
+    served = StreamedView(context, ws.stream_desk(source), mark, lambda: ws.drain(source), read)
+    return audit_stream(served, SAMPLE_KEYS, seed)
 
 
 def _watermark_is_fresh(view: FeatureView) -> dg.AssetChecksDefinition:
@@ -130,6 +131,8 @@ def _watermark_is_fresh(view: FeatureView) -> dg.AssetChecksDefinition:
     def watermark_is_fresh(workspace: WorkspaceResource) -> dg.AssetCheckResult:
         ws = workspace.workspace
         mark = ws.online_store.mark(view.name, view.version)
+        if mark is None and view.kind == "stream" and ws.stream_desk(view.source.name).takes(view):
+            return result(Verdict(passed=True, text="Served from its stream alone; nothing is compacted yet."))
         if mark is None:
             return result(Verdict(passed=False, text="Nothing is served yet."), dg.AssetCheckSeverity.WARN)
         age_us = to_us(ws.now()) - mark.watermark_us
@@ -147,33 +150,3 @@ def counted(audit: CountAudit, against: str) -> Verdict:
     if not audit.current:
         return Verdict(passed=True, text="Not compared: the event log has changed since.", metadata=facts)
     return Verdict(audit.passed, f"{audit.found} events, {audit.expected} in {against}.", facts)
-
-
-def conclude(context: dg.AssetCheckExecutionContext, verdicts: Mapping[str, Verdict]) -> dg.AssetCheckResult:
-    """Report each partition of a range by itself, and hand out what they come to."""
-    if len(verdicts) == 1:
-        return result(next(iter(verdicts.values())))
-    for key, verdict in verdicts.items():
-        _report(context, key, verdict)
-    failed = [key for key, verdict in verdicts.items() if not verdict.passed]
-    text = f"{len(failed)} of {len(verdicts)} partitions fail{': ' + ', '.join(failed[:SHOWN]) if failed else ''}."
-    return result(Verdict(not failed, text, {"partitions": len(verdicts), "failed": len(failed)}))
-
-
-def _report(context: dg.AssetCheckExecutionContext, key: str, verdict: Verdict) -> None:
-    (check_key,) = context.selected_asset_check_keys
-    evaluation = dg.AssetCheckEvaluation(
-        asset_key=check_key.asset_key,
-        check_name=check_key.name,
-        passed=verdict.passed,
-        metadata=verdict.metadata,
-        description=verdict.text,
-        blocking=True,
-        partition=key,
-    )
-    context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type] # it takes them; its annotation lags
-
-
-def result(verdict: Verdict, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR) -> dg.AssetCheckResult:
-    """A verdict as Dagster takes it."""
-    return dg.AssetCheckResult(passed=verdict.passed, severity=severity, description=verdict.text, metadata=verdict.metadata)

@@ -1,12 +1,13 @@
 """`<source>/event_log`: a source's events by UTC day.
 
 The rule: a source with files is imported, and never leaves a hole: days between the log's last one and the partition's are
-imported with it, so that a run of any day stands on its own. The events of a source without files are appended; its
-partitions report what the log holds.
+imported with it, so that a run of any day stands on its own. What was pushed to a source is drained. The events of a source
+without either are appended; its partitions report what the log holds.
 """
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -15,8 +16,9 @@ from assets.describe import described, label
 from assets.metadata import bar_chart, record
 from assets.spans import Partitioning, days
 from resources import WorkspaceResource
-from tilefold.declaration.sources import Source
+from tilefold.declaration.sources import Source, StreamSource
 from tilefold.engine.time import day_start_us, to_datetime
+from tilefold.serving.reports import DrainReport
 from tilefold.workspace import Receipt, Workspace
 
 HOURS = 24
@@ -48,14 +50,18 @@ def event_log_asset(source: Source, partitioning: Partitioning, policy: dg.Backf
         ws = workspace.workspace
         span = context.partition_time_window
         receipt = import_through(ws, source, partitioning.first, span.start, span.end)
+        drained = ws.drain(source.name) if isinstance(source, StreamSource) else None
+        letters = ws.dead_letters(source.name).counts() if drained else {}
         held = ws.event_log(source.name).snapshot().days()
         hours = events_by_hour(ws, source, span.start.date(), span.end.date())
         for key, day in days(context, partitioning.daily).items():
             files = held.get(day)
             facts = {"events": files.rows if files else 0, "size_bytes": files.size_bytes if files else 0}
             changed = {"changed": day in receipt.days} if receipt else {}
-            record(context, key, {**facts, **changed, "by hour": bar_chart("Events by hour (UTC)", hours.get(day, []))})
-        return dg.MaterializeResult(metadata=_run_facts(receipt))
+            pushed = day_drained(drained, day) | {"refused_events": letters.get(day, 0)} if drained else {}
+            chart = {"by hour": bar_chart("Events by hour (UTC)", hours.get(day, []))}
+            record(context, key, {**facts, **changed, **pushed, **chart})
+        return dg.MaterializeResult(metadata={**_run_facts(receipt), **(run_drained(drained) if drained else {})})
 
     return event_log
 
@@ -79,6 +85,23 @@ def _run_facts(receipt: Receipt | None) -> dict[str, int]:
         "run_events_accepted": receipt.accepted,
         "run_events_known": receipt.duplicate,
         "run_days_changed": len(receipt.days),
+    }
+
+
+def day_drained(report: DrainReport, day: date) -> dict[str, Any]:
+    """What a drain brought of one day; `late` where compactions may have covered it already, so that it wants healing."""
+    return {"events_drained": report.days.get(day, 0), "late": day in report.late_days}
+
+
+def run_drained(report: DrainReport) -> dict[str, Any]:
+    """What a drain brought in all."""
+    return {
+        "run_events_drained": report.accepted,
+        "run_events_refused": report.refused,
+        "run_late_days": len(report.late_days),
+        "stream_entries_kept": report.left,
+        "positions_lost": sum(end - start for start, end in report.missed.values()),
+        "drain_s": round(report.duration_s, 3),
     }
 
 

@@ -12,6 +12,7 @@ from assets.compacted import compacted_asset
 from assets.event_log import event_log_asset
 from assets.online import online_asset
 from assets.spans import Partitioning
+from assets.streams import source_checks
 from assets.tiles import tiles_asset
 from tilefold.declaration.views import FeatureView
 from tilefold.serving.definitions import Definitions
@@ -24,8 +25,9 @@ def build_assets(definitions: Definitions, partitioning: Partitioning, policy: d
 
 
 def build_checks(definitions: Definitions, partitioning: Partitioning) -> list[dg.AssetChecksDefinition]:
-    """The checks of all views."""
-    return [check for view in definitions.views.values() for check in view_checks(view, partitioning)]
+    """The checks of all sources and views."""
+    of_sources = [check for source in definitions.sources.values() for check in source_checks(source)]
+    return of_sources + [check for view in definitions.views.values() for check in view_checks(view, partitioning)]
 
 
 def _of_view(view: FeatureView, partitioning: Partitioning, policy: dg.BackfillPolicy) -> Iterator[dg.AssetsDefinition]:

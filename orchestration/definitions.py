@@ -8,17 +8,20 @@ import warnings
 import dagster as dg
 
 from assets import build_assets, build_checks
+from orchestration.drains import drain_sensor
+from orchestration.healing import heal_sensor
 from orchestration.jobs import due_together
 from orchestration.partitions import SINGLE_RUN, partitioning_of
 from orchestration.schedules import schedule_of
 from resources import FeatureReader, WorkspaceResource
 from resources.workspace import environment
+from tilefold.declaration.sources import StreamSource
 from tilefold.errors import TilefoldError
 from tilefold.serving.definitions import Definitions, load_definitions
 
 
 def build_definitions(declared: Definitions, workspace: WorkspaceResource) -> dg.Definitions:
-    """Assets, checks, jobs, schedules and resources of some declarations."""
+    """Assets, checks, jobs, schedules, sensors and resources of some declarations."""
     partitioning = partitioning_of(declared)
     with warnings.catch_warnings():
         # Backfill policies and partitioned checks may change; the pinned version is the one that is tested.
@@ -27,10 +30,14 @@ def build_definitions(declared: Definitions, workspace: WorkspaceResource) -> dg
         assets = build_assets(declared, partitioning, SINGLE_RUN)
         checks = build_checks(declared, partitioning)
     schedules = [schedule_of(due) for due in due_together(declared, partitioning)]
+    streams = [source for source in declared.sources.values() if isinstance(source, StreamSource)]
+    sensors = [drain_sensor(source, partitioning.first.date()) for source in streams]
+    sensors += [heal_sensor(declared, partitioning)] if declared.views else []
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
         schedules=schedules,
+        sensors=sensors,
         resources={"workspace": workspace, "features": FeatureReader(workspace=workspace)},
         executor=dg.in_process_executor,
     )
@@ -42,13 +49,13 @@ def load() -> dg.Definitions:
     Raises
     ------
     DagsterInvalidDefinitionError
-        With the message of the declaration that breaks a rule.
+        With the message of the declaration, or of the setting, that breaks a rule.
     """
     try:
         declared = load_definitions(*environment())
+        return build_definitions(declared, WorkspaceResource.from_environment())
     except TilefoldError as error:
         raise dg.DagsterInvalidDefinitionError(str(error)) from None
-    return build_definitions(declared, WorkspaceResource.from_environment())
 
 
 defs = load()

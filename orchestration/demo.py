@@ -14,10 +14,9 @@ from assets.event_log import event_log_key
 from assets.online import online_key
 from assets.tiles import tiles_key
 from orchestration.definitions import defs
+from orchestration.partitions import RANGE_END, RANGE_START
 from resources.workspace import environment
 from tilefold.serving.definitions import load_definitions
-
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def main(source: str, first: str, last: str, served_from: str) -> bool:

@@ -56,7 +56,7 @@ def due_together(declared: Definitions, partitioning: Partitioning) -> list[Due]
         delay, step = _minutes(view.data_delay_us), step_min(view)
         partitions[step] = partitioning.of_watermarks(view.name)
         groups[DAY_MIN, delay].update(dict.fromkeys([event_log_key(view.source.name), tiles_key(view.name)]))
-        groups[step, delay].update(dict.fromkeys(_watermarked(view)))
+        groups[step, delay].update(dict.fromkeys(watermarked(view)))
     return [Due(step, delay, partitions[step], tuple(keys)) for (step, delay), keys in sorted(groups.items(), reverse=True)]
 
 
@@ -64,5 +64,6 @@ def _minutes(delay_us: int) -> int:
     return -(-delay_us // MINUTE_US)
 
 
-def _watermarked(view: FeatureView) -> list[dg.AssetKey]:
+def watermarked(view: FeatureView) -> list[dg.AssetKey]:
+    """A view's assets that have a partition for each watermark."""
     return [compacted_key(view.name), *([online_key(view.name)] if view.online else [])]

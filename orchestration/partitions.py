@@ -23,6 +23,16 @@ STEPS_MIN = (DAY_MIN, 720, 480, 360, 240, 180, 120, 60, 30, 20, 15, 12, 10, 6, 5
 """Steps that cron can say, in minutes: whole hours that divide a day, and divisors of an hour."""
 
 
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags of a run: the first and the last of its partitions."""
+
+
+def newest_key(partitions: dg.TimeWindowPartitionsDefinition, at: datetime) -> str | None:
+    """The newest partition that was over at a time; None where none was."""
+    with dg.partition_loading_context(effective_dt=at):
+        return partitions.get_last_partition_key()
+
+
 def partitioning_of(definitions: Definitions) -> Partitioning:
     """The partitions that a workspace's assets have."""
     views = definitions.views.values()

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import dagster as dg
 
 from orchestration.jobs import Due
-from orchestration.partitions import cron
+from orchestration.partitions import cron, newest_key
 
 Tick: TypeAlias = dg.RunRequest | dg.SkipReason
 
@@ -26,8 +26,7 @@ def schedule_of(due: Due) -> dg.ScheduleDefinition:
         description=f"Runs the newest partition, {due.delay} after its end.",
     )
     def newest(context: dg.ScheduleEvaluationContext) -> Tick:
-        with dg.partition_loading_context(effective_dt=context.scheduled_execution_time - due.delay):
-            key = due.partitions.get_last_partition_key()
+        key = newest_key(due.partitions, context.scheduled_execution_time - due.delay)
         return dg.RunRequest(run_key=key, partition_key=key) if key else dg.SkipReason("No partition is over yet.")
 
     return newest

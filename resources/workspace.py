@@ -1,8 +1,9 @@
 """`WorkspaceResource`: where the Delta tables and the online store are, as Dagster configuration.
 
 The rule: a run opens the workspace once, when it is first asked for, and closes it at its end. Where nothing is configured
-the environment decides (`TILEFOLD_ROOT`, `TILEFOLD_DEFINITIONS`, `TILEFOLD_ONLINE_URL`, `TILEFOLD_NAME`), as for the command
-line; variables are named in the configuration, not copied into it, so that no password shows in the UI.
+the environment decides, as for the command line (`TILEFOLD_ROOT`, `TILEFOLD_DEFINITIONS`, `TILEFOLD_ONLINE_URL`,
+`TILEFOLD_STREAM_URL`, `TILEFOLD_NAME`); variables are named in the configuration, not copied into it, so that no password
+shows in the UI.
 """
 
 import os
@@ -17,7 +18,7 @@ from tilefold.workspace import Workspace
 Storage: TypeAlias = LocalConfig | S3Config | AzureConfig | GcsConfig
 
 ROOT, DEFINITIONS = "TILEFOLD_ROOT", "TILEFOLD_DEFINITIONS"
-ONLINE_URL, NAME = "TILEFOLD_ONLINE_URL", "TILEFOLD_NAME"
+ONLINE_URL, STREAM_URL, NAME = "TILEFOLD_ONLINE_URL", "TILEFOLD_STREAM_URL", "TILEFOLD_NAME"
 
 
 def environment() -> tuple[str, str]:
@@ -36,6 +37,8 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
         A folder of Python files or the name of a module.
     online_url
         A Redis URL; none for the embedded server under `root`.
+    stream_url
+        A Redis URL or `kafka://host:port` for pushed events; none for a second embedded server under `root`.
     name
         The prefix of the workspace's keys; none for the default.
     storage
@@ -45,6 +48,7 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
     root: str = "data"
     definitions: str = "features"
     online_url: str | None = None
+    stream_url: str | None = None
     name: str | None = None
     storage: Storage = Field(default_factory=LocalConfig, discriminator="provider")
 
@@ -53,7 +57,7 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
     @classmethod
     def from_environment(cls, **given: Any) -> Self:
         """What the environment says, apart from what is given; what neither says is the default."""
-        variables = {"root": ROOT, "definitions": DEFINITIONS, "online_url": ONLINE_URL, "name": NAME}
+        variables = {"root": ROOT, "definitions": DEFINITIONS, "online_url": ONLINE_URL, "stream_url": STREAM_URL, "name": NAME}
         named = {field: dg.EnvVar(variable) for field, variable in variables.items() if os.environ.get(variable)}
         return cls(**{**named, **given})
 
@@ -73,7 +77,9 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
     def open(self) -> Workspace:
         """Open the workspace anew; whoever calls this closes it."""
         options = self.storage_options
-        return Workspace(self.root, self.definitions, self.online_url, name=self.name, storage_options=options)
+        return Workspace(
+            self.root, self.definitions, self.online_url, name=self.name, storage_options=options, stream=self.stream_url
+        )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close what the run opened."""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 
 import polars as pl
 
-from tilefold.declaration.sources import Source
+from tilefold.declaration.sources import Source, StreamSource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
@@ -39,7 +39,9 @@ from tilefold.serving.reports import (
     TilesReport,
 )
 from tilefold.serving.stream_desk import StreamDesk
-from tilefold.serving.sync import StreamSide, run_sync
+from tilefold.serving.stream_standing import Standing
+from tilefold.serving.stream_targets import ViewTargets
+from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
 from tilefold.stores.cached_mark import CachedMark
@@ -168,22 +170,41 @@ class Workspace:
         """The stream log of a source, for those who look inside; opened when it is first asked for."""
         return self._desk(source).stream
 
+    def open_streams(self) -> None:
+        """Open the stream log of every source that has one: who does it first owns their embedded server."""
+        for name, source in self.definitions.sources.items():
+            if isinstance(source, StreamSource):
+                self.stream_log(name)
+
+    def streams_used(self) -> bool:
+        """Whether a stream of this workspace was ever opened."""
+        return self._home.streams.used()
+
     def stream_desk(self, source: str) -> StreamDesk:
         """The stream side of a source, for those who run its writer or look inside."""
         return self._stream_desk(source)
+
+    def stream_standing(self, source: str) -> Standing:
+        """How far the stream of a source is written, and which processes write it."""
+        return self._stream_desk(source).standing()
 
     def _stream_desk(self, source: str) -> StreamDesk:
         if source not in self._stream_desks:
             desk = self._desk(source)
             contexts = [self.context(view.name) for view in self.definitions.views_of(source) if view.online]
             streams = [context for context in contexts if context.is_stream]
+            declared = self.definitions.source(source)
+            views = ViewTargets(declared, desk.log, streams, self.online_store, self._marks)
             self._stream_desks[source] = StreamDesk(
-                self.definitions.source(source), desk.stream, desk.log, streams, self.online_store, self._marks, self._now_us
+                source, desk.stream, desk.log, views, self.online_store.streams, self._now_us
             )
         return self._stream_desks[source]
 
     def _stream_side(self, view: FeatureView) -> StreamSide | None:
-        return StreamSide(self._stream_desk(view.source.name).log, self._now_us()) if view.kind == "stream" else None
+        if view.kind != "stream":
+            return None
+        source = view.source.name
+        return StreamSide(self._stream_desk(source).log, self._now_us(), lambda: self.drain(source))
 
     def _now_us(self) -> int:
         return to_us(self.now())
@@ -258,7 +279,7 @@ class Workspace:
         desk = self._stream_desk(source)
         desk.register()
         receipt = self._desk(source).ingest(frame, self.now())
-        desk.make_visible(desk.behind(receipt), wait=wait_for == VISIBLE)
+        desk.make_visible(receipt.positions, wait=wait_for == VISIBLE)
         return receipt
 
     def drain(self, source: str, *, within_s: float | None = None) -> DrainReport:
@@ -274,7 +295,7 @@ class Workspace:
         InputError
             If the source takes no pushed events.
         """
-        return self._desk(source).drain(self.now(), written=self._written(source), within_s=within_s)
+        return self._desk(source).drain(self.now(), written=lambda: self._written(source), within_s=within_s)
 
     def dead_letters(self, source: str) -> DeadLetters:
         """The refused events of a source, for those who look inside."""
@@ -379,7 +400,7 @@ class Workspace:
         if mark is not None:
             self._marks.set(view.name, view.version, mark)
         if view.kind == "stream":
-            self._stream_desk(view.source.name).look()
+            self._stream_desk(view.source.name).catch_up()
 
     def _days(self, start: datetime, end: datetime) -> list[date]:
         first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.cli.writers import DECLARED
 from tilefold.cli.app import run
 
 DEFINITIONS = """
@@ -57,9 +58,18 @@ def definitions(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def streams(tmp_path: Path) -> Path:
+    """A folder that declares a stream source, a view of it, and a source with files."""
+    folder = tmp_path / "streams"
+    folder.mkdir()
+    (folder / "clicks.py").write_text(DECLARED)
+    return folder
+
+
+@pytest.fixture
 def tilefold(root: Path, definitions: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command in this process: exit code, standard output, standard error."""
-    for name in ("TILEFOLD_ROOT", "TILEFOLD_DEFINITIONS", "TILEFOLD_ONLINE_URL", "TILEFOLD_NAME"):
+    for name in ("TILEFOLD_ROOT", "TILEFOLD_DEFINITIONS", "TILEFOLD_ONLINE_URL", "TILEFOLD_STREAM_URL", "TILEFOLD_NAME"):
         monkeypatch.delenv(name, raising=False)
 
     def call(*arguments: str) -> Told:

@@ -6,10 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.writers import push
+from tilefold import Workspace
 from tilefold.cli import checks
 from tilefold.cli.checks import FREE_FAIL_BYTES, Level
 from tilefold.cli.faults import FAULT
 from tilefold.cli.session import Session
+from tilefold.serving.writer_seat import WriterSeat
 
 
 def test_a_sound_workspace_needs_nothing(tilefold: Run) -> None:
@@ -103,3 +106,60 @@ def test_a_store_that_cannot_be_used_is_not_bound(tilefold: Run) -> None:
     tilefold("views")
     assert tilefold("doctor", "--bind-online", "redis://127.0.0.1:1/0")[0] == FAULT
     assert tilefold("views")[0] == 0
+
+
+def test_who_writes_a_stream_is_told(tilefold: Run, streams: Path, root: Path) -> None:
+    """Which process writes it; what a writer waits for, and events that wait without one, with the command that mends it."""
+    given = ("--definitions", str(streams))
+    with Workspace(root, str(streams)) as ws:
+        seat = WriterSeat(ws.stream_desk("clicks"), "one", lambda: None)
+        seat.claim(600.0, 0.0, "")
+        push(ws, "a", "b", visible=False)
+        ws.drain("clicks")
+        assert "(2 events waiting)" in tilefold("views", *given)[1]
+        out = tilefold("doctor", *given)[1]
+        assert "ok    stream clicks: 2 events accepted, drained, 0 dead letters; one writes 4 of 4 shards" in out
+        assert "ok    view clicking: served from its stream alone, not compacted yet" in out
+        seat.claim(600.0, 99.0, "the store is away")
+        assert "A writer waits: the store is away" in tilefold("doctor", *given)[1]
+        seat.claim(600.0, 99.0, "")
+        assert "It has been behind for 99 s" in tilefold("doctor", *given)[1]
+        seat.release()
+        out = tilefold("doctor", *given)[1]
+        assert "warn  stream clicks: 2 events accepted, drained, 0 dead letters; no writer process" in out
+        assert "-> 2 events wait for a writer: tilefold write-stream" in out
+
+
+PUSHED = """
+from tilefold import StreamSource
+from tilefold.types import Field, String, Timestamp
+
+clicks = StreamSource("clicks", schema=[Field("user", String), Field("at", Timestamp)], timestamp_field="at")
+"""
+
+
+def test_a_stream_that_waits_is_a_warning(
+    tilefold: Run, root: Path, definitions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is said of a stream that was never used; then what waits, and what was refused, is told."""
+    monkeypatch.delenv("TILEFOLD_STREAM_URL", raising=False)
+    (definitions / "clicks.py").write_text(PUSHED)
+    assert "stream clicks" not in tilefold("doctor")[1]
+    assert not (root / "stream").exists()
+    with Session(str(root), str(definitions)).workspace() as workspace:
+        workspace.ingest("clicks", [{"user": "a", "at": workspace.now()}, {"user": 7, "at": workspace.now()}])
+        assert "warn  stream clicks: 1 events accepted" in tilefold("doctor")[1]
+        workspace.drain("clicks")
+        assert "ok    stream clicks: 1 events accepted, drained, 1 dead letters" in tilefold("doctor")[1]
+
+
+def test_streams_are_moved(tilefold: Run, root: Path, definitions: Path, stream_url: str) -> None:
+    """After `--bind-stream` events go to the other place; before, it is refused."""
+    (definitions / "clicks.py").write_text(PUSHED)
+    with Session(str(root), str(definitions)).workspace() as workspace:
+        workspace.open_streams()
+    code, out, _ = tilefold("doctor", "--stream", stream_url)
+    assert (code, "bound to the stream log embedded" in out) == (FAULT, True)
+    assert tilefold("doctor", "--bind-stream", stream_url)[0] == 0
+    assert "ok    stream clicks: 0 events accepted, drained" in tilefold("doctor", "--stream", stream_url)[1]
+    assert tilefold("doctor", "--bind-stream", "embedded")[0] == 0

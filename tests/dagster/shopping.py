@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from orchestration.definitions import build_definitions
@@ -66,23 +67,43 @@ class Shop:
         return self.select(dg.AssetSelection.assets(*[dg.AssetKey(name.split("/")) for name in assets]), first, last)
 
     def select(
-        self, chosen: dg.AssetSelection, first: str | None = None, last: str | None = None, more: Sequence[Any] = ()
+        self,
+        chosen: dg.AssetSelection,
+        first: str | None = None,
+        last: str | None = None,
+        more: Sequence[Any] = (),
+        tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run what is selected, of a partition or a range of them; of none, where nothing selected has partitions.
 
-        `more` are assets beside those of the shop.
+        `more` are assets beside those of the shop, `tags` those of the run.
         """
         assets: list[Any] = [*(self.definitions.assets or []), *(self.definitions.asset_checks or []), *more]
-        tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if last else {}
+        span = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if last else {}
         return dg.materialize(
             assets,
             selection=chosen,
             instance=self.instance,
             resources=self.definitions.resources,
             partition_key=None if last else first,
-            tags=tags,
+            tags={**span, **(tags or {})},
             raise_on_error=False,
         )
+
+    def launch(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """Do what the daemon does with a sensor's request."""
+        chosen = dg.AssetSelection.assets(*(request.asset_selection or []))
+        return self.select(chosen, request.partition_key, tags=request.tags)
+
+    def tick(self, sensor: str, cursor: str | None = None) -> SensorExecutionData:
+        """Evaluate a sensor as the daemon does, and let the instance keep what it reports."""
+        repository = self.definitions.get_repository_def()
+        given: dict[str, Any] = {"cursor": cursor, "repository_def": repository, "resources": {"workspace": self.resource}}
+        with dg.build_sensor_context(self.instance, **given) as context:
+            ticked = repository.get_sensor_def(sensor).evaluate_tick(context)
+        for event in ticked.asset_events:
+            self.instance.report_runless_asset_event(event)
+        return ticked
 
 
 def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> Mapping[str, Mapping[str, Any]]:

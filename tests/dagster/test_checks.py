@@ -123,4 +123,4 @@ def test_appended_events_make_checks_wait(shop: Shop) -> None:
     append_late(shop, DAYS[3])
     found = check_online(shop)[ONLINE, "sample_equals_reference"]
     assert found.passed
-    assert found.description == "Not compared: nothing is served, or the event log has changed since."
+    assert found.description == "Not compared: nothing is served, or events have come that are not served yet."

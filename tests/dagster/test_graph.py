@@ -12,9 +12,12 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "asset_graph.txt"
 
 
 def described(definitions: dg.Definitions) -> str:
-    """Assets with their partitions, dependencies and checks, one a line, in the order of their names."""
+    """Assets with their partitions, dependencies and checks, then the sensors, one a line, in the order of their names."""
     graph = definitions.resolve_asset_graph()
-    return "\n".join(line for key in sorted(graph.get_all_asset_keys()) for line in _asset(graph, key)) + "\n"
+    lines = [line for key in sorted(graph.get_all_asset_keys()) for line in _asset(graph, key)]
+    sensors = [each for each in definitions.sensors or [] if isinstance(each, dg.SensorDefinition)]
+    lines += [_sensor(each) for each in sorted(sensors, key=lambda each: each.name)]
+    return "\n".join(lines) + "\n"
 
 
 def _asset(graph: AssetGraph, key: dg.AssetKey) -> Iterator[str]:
@@ -30,6 +33,10 @@ def _asset(graph: AssetGraph, key: dg.AssetKey) -> Iterator[str]:
         yield f"  check: {check.name}, {effect}, partitions: {_partitions(about.partitions_def)}"
 
 
+def _sensor(sensor: dg.SensorDefinition) -> str:
+    return f"sensor {sensor.name}: every {sensor.minimum_interval_seconds} s, {sensor.default_status.value} from the start"
+
+
 def _partitions(partitions: dg.PartitionsDefinition | None) -> str:
     if partitions is None:
         return "none"
@@ -38,5 +45,5 @@ def _partitions(partitions: dg.PartitionsDefinition | None) -> str:
 
 
 def test_the_graph_is_the_golden_one(shop: Shop) -> None:
-    """Keys, dependencies, partitions and blocking checks of all assets are those of the golden text."""
+    """Keys, dependencies, partitions and blocking checks of all assets are those of the golden text, and so are the sensors."""
     assert described(shop.definitions) == GOLDEN.read_text()

@@ -81,6 +81,8 @@ def test_equal() -> None:
         ({"schema": ["user_id"]}, "schema must be a list of at least one Field; got ['user_id']"),
         ({"schema": [*SCHEMA, Field("amount", Float64)]}, "a column may stand once in the schema; got 'amount'"),
         ({"schema": [*SCHEMA, Field("event_id", String)]}, "event_id may not stand in the schema; got 'event_id'"),
+        ({"schema": [*SCHEMA, Field("^a.*$", String)]}, "a column's name may not be * nor stand between ^ and $"),
+        ({"schema": [*SCHEMA, Field("*", String)]}, "a column's name may not be * nor stand between ^ and $"),
         ({"schema": [*SCHEMA, Field("tf_date", String)]}, "a column's name may not begin with tf_ or __; got 'tf_date'"),
         ({"schema": [Field("at", pl.Datetime("us"))]}, "column 'at': a time must be in UTC; got"),
         ({"schema": [Field("at", pl.Datetime("us", "Europe/Rome"))]}, "column 'at': a time must be in UTC; got"),

@@ -26,6 +26,18 @@ def test_quickstart_serves_what_its_events_say() -> None:
     assert "['books', 'bakery', 'garden']" in told
 
 
+def test_a_stream_is_counted_once_whatever_comes() -> None:
+    """A repeat, a refusal, a compaction and a late event: each sum is that of the distinct events."""
+    told = output_of("stream.py").splitlines()
+    assert [line.partition(",")[0] for line in told if "sum" in line] == [
+        "pushed: sum 30.0",
+        "compacted: sum 30.0",
+        "a late one: sum 60.0",
+        "compacted again: sum 60.0",
+    ]
+    assert "1 duplicate, refused: " in told[1]
+
+
 def test_tectons_listing_runs_as_it_stands() -> None:
     """The mean of 30 days leaves out the payment before them."""
     assert "user_average_transaction_amount.amount_mean_30d = 15.0 (PRESENT" in output_of("tecton_listing.py")

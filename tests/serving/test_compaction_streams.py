@@ -104,6 +104,20 @@ def test_a_newest_event_that_is_gone(tmp_path: Path, online_url: str) -> None:
         assert parts(ws, day(21))["tf_events"].to_list() == [1]
 
 
+def test_a_correction_within_reach_is_synced(tmp_path: Path, online_url: str) -> None:
+    """A sync compares parts as far back as reads at the newest event reach, and such keys do not expire meanwhile."""
+    view = declared([DAY], aggregation_leading_edge="latest_event")
+    with opened(tmp_path, online_url, view, now=day(40)) as ws:
+        ws.append("events", frame([("a", 2.5, 1, "one"), ("b", 3.25, 1, "two")]))
+        ws.materialize("spend", day(30))
+        key = ws.online_key("spend", {"user": "a"})
+        assert ws.online_client().ttl(key) == -1
+        ws.append("events", frame([("a", 2.5, 1, "one")]).clear(), replace=(day(2), day(3)))
+        ws.compact("spend", day(31))
+        report = ws.sync("spend", day(31))
+        assert (report.removed, report.unchanged) == (1, 1)
+
+
 def test_busy_and_quiet(tmp_path: Path, online_url: str) -> None:
     """A quiet key's part stays the same from day to day, a busy one's has one tile for each segment of the plan."""
     view = declared([TimeWindow(10 * DAY), LifetimeWindow()])

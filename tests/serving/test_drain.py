@@ -236,9 +236,9 @@ def test_the_log_is_trimmed_behind_both_readers(tmp_path: Path, online_url: str,
         assert isinstance(log, ValkeyLog)
         assert (ws.drain("pushed").left, log.starts()) == (8, dict.fromkeys(range(4), 0)), "kept for an hour"
         log._keep_s = 0
-        assert drained(ws, written=dict.fromkeys(range(4), 0)).left == 8
+        assert drained(ws, written=lambda: dict.fromkeys(range(4), 0)).left == 8
         ends = log.ends()
-        assert 0 < drained(ws, written={0: ends[0].position, 1: 0, 2: ends[2].position, 3: 0}).left < 8
+        assert 0 < drained(ws, written=lambda: {0: ends[0].position, 1: 0, 2: ends[2].position, 3: 0}).left < 8
         assert drained(ws).left == 0
         push(ws, "later")
         assert ws.drain("pushed").accepted == 1

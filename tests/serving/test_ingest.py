@@ -17,7 +17,7 @@ from tilefold.errors import InputError, UnknownNameError
 from tilefold.stores.event_ids import row_ids
 from tilefold.stores.stream_log import Kind
 from tilefold.stores.stream_payload import decode_frame, decode_refused
-from tilefold.stores.stream_shards import shards_of
+from tilefold.stores.stream_shards import plain_shards, shards_of
 
 COLUMNS = pl.Schema({field.name: field.dtype for field in SCHEMA})
 PUSHED = source(stream_config=PushConfig(shard_by="user", record_bytes_max=500))
@@ -100,7 +100,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "half a letter": ({"user": "\ud800"}, "column 'user' must be of type String"),
     "too far ahead": (
         {"at": NOW + timedelta(minutes=5, microseconds=1)},
-        "column 'at' must not be after 2024-01-10T12:05:00+00:00, the clock and max_future_skew; got 2024-01-10 12:05:00",
+        "column 'at' must not be after 2024-01-10 12:05:00+00:00, the clock and max_future_skew; got 2024-01-10 12:05:00",
     ),
     "too large": ({"user": "x" * 500}, "the record must have at most 500 bytes, as set by record_bytes_max; got 5"),
     "huge": ({"user": ["x"] * 10**6}, "column 'user' must be of type String; got ['x', 'x',"),
@@ -142,6 +142,21 @@ FRAME_REFUSALS: dict[str, tuple[pl.DataFrame, list[int], str]] = {
     "null key": (_frame(user=pl.when(pl.col("units") == 3).then("user")), [0, 1], "column 'user' is a join key"),
     "future": (_frame(at=pl.col("at") + pl.duration(hours=pl.col("units") * 5)), [1, 2], "column 'at' "),
     "unknown column": (_frame(typo=pl.lit(None)), [0, 1, 2], "column 'typo' is not declared"),
+    "year 10000": (
+        _frame(at=pl.when(pl.col("units") == 3).then(pl.lit(2**61).cast(pl.Datetime("us", "UTC"))).otherwise("at")),
+        [2],
+        "column 'at' must not be after",
+    ),
+    "year -1000": (
+        _frame(at=pl.when(pl.col("units") == 3).then(pl.lit(-(2**56)).cast(pl.Datetime("us", "UTC"))).otherwise("at")),
+        [2],
+        "column 'at' must not be before the year 1",
+    ),
+    "year 10000 of another unit": (
+        _frame(at=pl.when(pl.col("units") == 3).then(pl.lit(2**62).cast(pl.Datetime("ms", "UTC"))).otherwise("at")),
+        [2],
+        "column 'at' must ",
+    ),
     "no keys": (_frame().drop("user"), [0, 1, 2], "column 'user' is a join key"),
 }
 
@@ -154,6 +169,17 @@ def test_rows_of_a_frame_are_refused_one_by_one(ws: Workspace, why: str) -> None
     assert [each.index for each in receipt.refused] == rows
     assert all(each.reason.startswith(said) for each in receipt.refused)
     assert receipt.accepted == 3 - len(rows)
+
+
+def test_frames_and_records_are_refused_alike(ws: Workspace) -> None:
+    """What a frame can hold that breaks a rule is refused for the same reason as a record."""
+    times = [NOW, None, NOW + timedelta(hours=1), NOW, NOW]
+    rows = {"user": ["a", "b", "c", None, "x" * 600], "at": times, "units": [1, 2, 3, 4, 5]}
+    frame = pl.DataFrame(rows, schema_overrides={"at": pl.Datetime("us", "UTC")})
+    of_frame = ws.ingest("pushed", frame)
+    of_records = ws.ingest("pushed", frame.to_dicts())
+    assert of_frame.refused == of_records.refused
+    assert (len(of_frame.refused), of_records.duplicate) == (4, 1)
 
 
 def test_ints_of_a_frame_may_widen(ws: Workspace) -> None:
@@ -212,7 +238,13 @@ def test_events_of_one_value_stand_in_one_shard(ws: Workspace) -> None:
 def test_shards_never_change() -> None:
     """The shard of a value and of an id, for ever: of text, of numbers, and of a null by its event's id."""
     rows = pl.DataFrame({"user": ["a", "b", None], "n": [1, 2, 3], "at": [NOW] * 3, "event_id": ["x", "y", "z"]})
-    assert {by: shards_of(rows, by, 1000) for by in ("user", "n", "at", None)} == {
+    rows = rows.with_columns(x=pl.Series([0.1, 1e20, -0.0]), yes=pl.Series([True, False, None]))
+    found = {by: shards_of(rows, by, 1000) for by in ("user", "n", "at", None, "x", "yes")}
+    for by, shards in found.items():
+        plain = plain_shards(rows.schema, by, 1000)
+        values = [[*row] for row in rows.with_columns(pl.col("at").dt.timestamp("us")).iter_rows()]
+        assert [plain(row, row[3]) for row in values] == shards
+    assert {by: found[by] for by in ("user", "n", "at", None)} == {
         "user": [719, 615, 672],
         "n": [464, 820, 336],
         "at": [393, 393, 393],

@@ -4,8 +4,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.stores.kafka_mock import MockCluster
 from tilefold.engine.time import DAY_US
 from tilefold.stores.embedded import EmbeddedServer, open_embedded
+from tilefold.stores.kafka_log import KafkaLog
 from tilefold.stores.stream_log import Entry, Kind, NewEntry, StreamLog
 from tilefold.stores.valkey_log import ValkeyLog
 
@@ -38,6 +40,17 @@ def valkey_log(
     """A log of its own name, or of a given one."""
     prefix = name or f"log-{secrets.token_hex(4)}"
     return ValkeyLog.connect(url, prefix, "spend", shards=shards, horizon_us=HORIZON_US, now_us=clock or Clock(), keep_s=keep_s)
+
+
+def kafka_log(
+    mock: MockCluster, beside: str, name: str | None = None, *, clock: Clock | None = None, keep_s: float = 0
+) -> KafkaLog:
+    """A log on the mock cluster, of its own name or of a given one."""
+    prefix = name or f"log-{secrets.token_hex(4)}"
+    mock.topic(f"{prefix}.spend", SHARDS)
+    return KafkaLog.connect(
+        mock.url, beside, prefix, "spend", shards=SHARDS, horizon_us=HORIZON_US, now_us=clock or Clock(), keep_s=keep_s
+    )
 
 
 def event(event_id: str, shard: int = 0, payload: bytes | None = None) -> NewEntry:

@@ -22,6 +22,7 @@ def test_a_source_without_schema_declares_no_columns() -> None:
     ("field", "said"),
     [
         (Field("tf_date", pl.Date), "names that start with tf_ are reserved; got 'tf_date'"),
+        (Field("*", pl.Date), "Polars takes for a pattern of names"),
         (Field("n", pl.UInt64), "column 'n' must have a type that Delta can hold; got UInt64"),
         (Field("n", pl.List(pl.Duration("us"))), "column 'n' must have a type that Delta can hold"),
     ],

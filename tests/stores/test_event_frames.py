@@ -65,6 +65,11 @@ def test_the_same_value_in_another_type_is_taken(column: str, values: pl.Series)
         ("at", [None], r"column 'at', row 0: is the timestamp and must not be null"),
         ("at", [datetime(2024, 1, 1)], r"column 'at', row 0: timestamps must carry a time zone; .*replace_time_zone"),  # noqa: DTZ001
         ("at", [5], r"column 'at', row 0: must be of type Datetime.*, not Int64; got 5"),
+        (
+            "at",
+            pl.Series([2**62]).cast(pl.Datetime("us", "UTC")),
+            r"column 'at', row 0: must lie in the years 1 to 9999, as microseconds; got 4611686018427387904",
+        ),
         ("other", [1], r"every column must be declared; got 'other'\. Drop the column, or declare it"),
         ("event_id", [1], r"column 'event_id', row 0: must be of type String, not Int64; got 1"),
     ],

@@ -28,7 +28,8 @@ def test_a_store_that_evicts_is_refused(tmp_path: Path, policy: str) -> None:
 
 def test_a_cluster_is_refused(tmp_path: Path) -> None:
     """A view's mark and keys must be on one server."""
-    with open_embedded(tmp_path, config={"cluster-enabled": "yes"}) as server, pytest.raises(StorePolicyError, match="cluster"):
+    config = {"cluster-enabled": "yes", "cluster-port": str(Address.fresh().port)}  # by default 10,000 above the server's own
+    with open_embedded(tmp_path, config=config) as server, pytest.raises(StorePolicyError, match="cluster"):
         OnlineStore.connect(server.url, "test")
 
 

@@ -2,15 +2,14 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import polars as pl
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from tests.stores.payload_frames import UTC_TIME, frames
 from tilefold.errors import FormatError
 from tilefold.stores.stream_log import Entry, Kind
 from tilefold.stores.stream_payload import (
@@ -22,50 +21,9 @@ from tilefold.stores.stream_payload import (
     names_print,
 )
 
-UTC_TIME = pl.Datetime("us", "UTC")
 SCHEMA = pl.Schema({"user": pl.String(), "at": UTC_TIME, "amount": pl.Float64()})
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 NOON_US = 1_704_110_400_000_000
-_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-_LEAVES: list[tuple[pl.DataType, st.SearchStrategy[Any]]] = [
-    (pl.Int8(), st.integers(-(2**7), 2**7 - 1)),
-    (pl.Int64(), st.integers(-(2**63), 2**63 - 1)),
-    (pl.Float64(), st.floats(allow_nan=True)),
-    (pl.Float32(), st.floats(width=32)),
-    (pl.Boolean(), st.booleans()),
-    (pl.String(), _TEXT),
-    (pl.Binary(), st.binary(max_size=8)),
-    (pl.Date(), st.dates()),
-    (UTC_TIME, st.datetimes(timezones=st.just(UTC))),
-    (pl.Decimal(20, 4), st.decimals(-(10**15), 10**15, places=4)),
-]
-
-
-def _nested(inner: tuple[pl.DataType, st.SearchStrategy[Any]]) -> list[tuple[pl.DataType, st.SearchStrategy[Any]]]:
-    dtype, values = inner
-    optional = st.none() | values
-    return [
-        (pl.List(dtype), st.lists(optional, max_size=3)),
-        (pl.Struct({"a": dtype, "b": pl.Int32()}), st.fixed_dictionaries({"a": optional, "b": st.just(7)})),
-    ]
-
-
-def _columns() -> st.SearchStrategy[tuple[pl.DataType, st.SearchStrategy[Any]]]:
-    leaves = st.sampled_from(_LEAVES)
-    one_deep = leaves.flatmap(lambda leaf: st.sampled_from([leaf, *_nested(leaf)]))
-    return one_deep.flatmap(lambda column: st.sampled_from([column, *_nested(column)]))
-
-
-@st.composite
-def frames(draw: st.DrawFn) -> pl.DataFrame:
-    """Rows of any schema that a source may declare, nested two deep, with nulls."""
-    height = draw(st.integers(0, 4))
-    columns = draw(st.lists(_columns(), min_size=1, max_size=4))
-    series = [
-        pl.Series(f"c{number}", draw(st.lists(st.none() | values, min_size=height, max_size=height)), dtype=dtype, strict=True)
-        for number, (dtype, values) in enumerate(columns)
-    ]
-    return pl.DataFrame(series)
 
 
 def entries(payloads: list[bytes], shard: int = 0) -> dict[int, list[Entry]]:

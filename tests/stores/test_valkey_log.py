@@ -81,6 +81,21 @@ def test_a_server_that_does_not_tell_is_refused(server: EmbeddedServer) -> None:
     assert "secret" not in str(told.value)
 
 
+def test_the_rights_that_it_needs(server: EmbeddedServer) -> None:
+    """A user with the rights that the documentation names, on the workspace's keys alone, can do all of it."""
+    rights = ["+@read", "+@write", "+@scripting", "+info", "+ping", "+time", "+config|get"]
+    with Redis.from_url(server.url) as admin:
+        password = admin.connection_pool.connection_kwargs["password"]
+        admin.execute_command("ACL", "SETUSER", "app", "on", ">secret", "~mine:*", *rights)
+    log = valkey_log(server.url.replace("://", "://app").replace(password, "secret"), "mine")
+    log.append([event("a"), refused("r")])
+    log.enter_ids(["b"])
+    log.append_barrier(1)
+    assert ids(everything(log)) == ["a"]
+    assert log.trim({shard: place.position for shard, place in log.ends().items()}) == 0
+    log.close()
+
+
 def test_a_server_that_is_down_is_named() -> None:
     """No server is an error that names the address and the URL to mend."""
     with pytest.raises(StoreUnavailableError, match=r"stream log 127\.0\.0\.1:1/0: .*mend the stream URL"):
@@ -338,3 +353,29 @@ def test_the_default_server_is_not_taken(tmp_path: Path) -> None:
     """An embedded server as the online store has it syncs once a second, and is refused for streams."""
     with open_embedded(tmp_path) as online, pytest.raises(StorePolicyError, match="appendfsync"):
         valkey_log(online.url)
+
+
+def test_trimming_drops_what_was_read(log: ValkeyLog) -> None:
+    """What lies at or before the given positions is gone, the rest is left, and the log says from where on it is whole."""
+    log.append([event(str(number), number % 2) for number in range(4)])
+    first = log.ends()
+    log.append([event(str(number), number % 2) for number in range(4, 10)])
+    assert log.trim({0: first[0].position, 1: 0}) == 8
+    assert log.starts()[0] == first[0].position
+    assert (log.starts()[1], ids(log.read(ALL, 100))) == (0, ["4", "6", "8", "1", "3", "5", "7", "9"])
+    assert log.trim({shard: place.position for shard, place in log.ends().items()}) == 0
+    assert log.starts() == {shard: place.position for shard, place in log.ends().items()}
+    assert log.append([event("a"), event("1")])[1] is None, "ids and positions outlive the entries"
+
+
+def test_a_stopped_server_comes_back(tmp_path: Path) -> None:
+    """A log is there again after its server was stopped properly and started."""
+    with stream_server(tmp_path) as server:
+        log = valkey_log(server.url, "again")
+        log.append([event("a")])
+        log.append_barrier(1)
+        log.close()
+    with stream_server(tmp_path) as server:
+        log = valkey_log(server.url, "again")
+        assert (ids(everything(log)), log.ends()[0].epoch) == (["a"], 2)
+        log.close()

@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 import tilefold
 from tilefold.cli import show
 from tilefold.cli.demo import run_demo
-from tilefold.cli.doctor import bind, examine
+from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.given import key_types, parsed_keys, parsed_time
+from tilefold.cli.listing import listing
 from tilefold.cli.session import Session
 from tilefold.cli.up import DEFAULT_PORT, run_up
-from tilefold.engine.time import to_datetime
+from tilefold.cli.writing import run_writer
 from tilefold.workspace import Workspace
 
-GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--name")
+GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
 GLOBAL_FLAGS = ("--debug",)
 
 app = typer.Typer(
@@ -54,6 +54,10 @@ def options(
     online: Annotated[
         str | None, typer.Option(envvar="TILEFOLD_ONLINE_URL", help="A Redis URL; an embedded server where not given.")
     ] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(envvar="TILEFOLD_STREAM_URL", help="For pushed events: a Redis URL that syncs each write, or kafka://."),
+    ] = None,
     name: Annotated[str | None, typer.Option(envvar="TILEFOLD_NAME", help="The prefix of the workspace's keys.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version)] = False,
@@ -62,7 +66,7 @@ def options(
     del version
     session: Session = context.obj
     session.root, session.definitions, session.online, session.name = root, definitions, online or None, name or None
-    session.debug = debug
+    session.stream, session.debug = stream or None, debug
 
 
 @app.command()
@@ -98,6 +102,19 @@ def materialize(
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
         print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of), full=full)))  # noqa: T201
+
+
+@app.command(name="write-stream")
+def write_stream(
+    context: typer.Context,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", help="Sources that take pushed events; all, where none is named."),
+    ] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", help="End with the process that started this one.")] = False,
+) -> None:
+    """Fold pushed events into what is served, as they come, and stay until Ctrl-C. Several may run side by side."""
+    run_writer(context.obj, sources or [], with_parent=with_parent)
 
 
 @app.command()
@@ -139,17 +156,7 @@ def explain(context: typer.Context, view: ViewName, keys: Keys = None, at: At = 
 def views(context: typer.Context) -> None:
     """List what is declared, and how far it is served."""
     with _opened(context) as workspace:
-        table = Table("view or service", "keys", "features", "source", "version", "served as of")
-        for view in workspace.definitions.views.values():
-            mark = workspace.online_store.mark(view.name, view.version) if view.online else None
-            served = show.text(None if mark is None else to_datetime(mark.watermark_us)) if view.online else "not online"
-            keys = ", ".join(field.name for field in view.join_keys)
-            table.add_row(view.name, keys, str(len(view.features)), view.source.name, view.version, served)
-        for service in workspace.definitions.services.values():
-            keys = ", ".join(key_types(workspace.definitions, service.name))
-            count = sum(len(each.names) for each in service.selections)
-            table.add_row(service.name, keys, str(count), "a service", "", "")
-        show.console().print(table)
+        show.console().print(listing(workspace))
 
 
 @app.command()
@@ -158,10 +165,15 @@ def doctor(
     bind_online: Annotated[
         str | None, typer.Option(help="Bind the folder to this store (a Redis URL, or `embedded`) first.")
     ] = None,
+    bind_stream: Annotated[
+        str | None, typer.Option(help="Bind the folder's streams to this place (a URL, or `embedded`) first.")
+    ] = None,
 ) -> None:
     """Check versions, folder, store, tables and definitions, and say how to mend what is wrong."""
     if bind_online is not None:
         bind(context.obj, bind_online)
+    if bind_stream is not None:
+        move_stream(context.obj, bind_stream)
     if not examine(context.obj, show.console()):
         raise typer.Exit(FAULT)
 

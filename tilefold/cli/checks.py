@@ -11,45 +11,20 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 
-from tilefold.cli.faults import kind_of
+from tilefold.cli.checks_workspace import store_and_tables
+from tilefold.cli.findings import Finding, Findings, Level, fault
 from tilefold.cli.session import Session
-from tilefold.cli.show import size, text
-from tilefold.engine.time import to_datetime
+from tilefold.cli.show import size
 from tilefold.errors import TilefoldError
 from tilefold.serving.definitions import load_definitions
-from tilefold.workspace import Workspace
 
 PYTHON_MIN = (3, 11)
 FREE_WARN_BYTES = 2_000_000_000
 FREE_FAIL_BYTES = 100_000_000
-MEMORY_WARN = 0.8
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)\s*==\s*([^\s;,]+)")
-
-
-class Level(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, what was found, and how to mend it (empty where nothing is to mend)."""
-
-    level: Level
-    subject: str
-    found: str
-    mend: str = ""
-
-
-Findings = Iterator[Finding]
 
 
 def python_version(_: Session) -> Findings:
@@ -122,79 +97,13 @@ def definitions(session: Session) -> Findings:
     try:
         found = load_definitions(session.definitions, session.root)
     except TilefoldError as error:
-        yield _fault("definitions", error)
+        yield fault("definitions", error)
         return
     counts = f"{len(found.sources)} sources, {len(found.views)} views, {len(found.services)} services"
     if found.views:
         yield Finding(Level.OK, "definitions", counts)
     else:
         yield Finding(Level.WARN, "definitions", counts, f"Declare a view in {session.definitions}.")
-
-
-def store_and_tables(session: Session) -> Findings:
-    """The store answers and has room; the tables can be read; what is served is fresh."""
-    if not session.online and not Path(session.root).is_dir():
-        yield Finding(Level.OK, "store", "embedded, made with the folder")
-        return
-    try:
-        workspace = session.workspace()
-    except TilefoldError as error:
-        yield _fault("store", error)
-        return
-    with workspace:
-        yield from _guarded("store", lambda: _store(workspace))
-        for source in workspace.definitions.sources:
-            yield from _guarded(f"source {source}", lambda source=source: _log(workspace, source))  # type: ignore[misc]
-        for view in workspace.definitions.views:
-            yield from _guarded(f"view {view}", lambda view=view: _view(workspace, view))  # type: ignore[misc]
-
-
-def _guarded(subject: str, look: Callable[[], Findings]) -> Findings:
-    try:
-        yield from look()
-    except TilefoldError as error:
-        yield _fault(subject, error)
-
-
-def _fault(subject: str, error: TilefoldError) -> Finding:
-    return Finding(Level.FAIL, subject, f"{error} ({kind_of(error)})")
-
-
-def _store(workspace: Workspace) -> Findings:
-    usage = workspace.online_store.usage()
-    room = f" of {size(usage.limit_bytes)}" if usage.limit_bytes else ""
-    found = f"{usage.server}, never evicts, {size(usage.memory_bytes)}{room} used, {usage.keys:,} keys"
-    full = usage.limit_bytes and usage.memory_bytes > MEMORY_WARN * usage.limit_bytes
-    yield Finding(Level.WARN if full else Level.OK, "store", found, "Raise its maxmemory." if full else "")
-
-
-def _log(workspace: Workspace, source: str) -> Findings:
-    days = workspace.event_log(source).snapshot().days()
-    if not days:
-        yield Finding(
-            Level.WARN, f"source {source}", "no events yet", "tilefold materialize VIEW imports or append() adds them"
-        )
-        return
-    rows = sum(files.rows for files in days.values())
-    yield Finding(Level.OK, f"source {source}", f"{rows:,} events of {len(days):,} days, {min(days)} to {max(days)}")
-
-
-def _view(workspace: Workspace, name: str) -> Findings:
-    context = workspace.context(name)
-    tiles = sum(day.rows for day in context.tile_table().snapshot().days().values())
-    compactions = context.compacted.partitions()
-    if not context.view.online:
-        yield Finding(Level.OK, f"view {name}", f"{tiles:,} tiles, {len(compactions):,} compactions, not online")
-        return
-    mark = workspace.online_store.mark(name, context.view.version)
-    if mark is None:
-        yield Finding(Level.WARN, f"view {name}", "not served yet", f"tilefold materialize {name}")
-        return
-    as_of = to_datetime(mark.watermark_us)
-    found = f"{tiles:,} tiles, {len(compactions):,} compactions, served as of {text(as_of)}"
-    late = workspace.newest_as_of(name) > as_of
-    mend = f"A newer day is due: tilefold materialize {name}" if late else ""
-    yield Finding(Level.WARN if late else Level.OK, f"view {name}", found, mend)
 
 
 CHECKS: tuple[Callable[[Session], Findings], ...] = (

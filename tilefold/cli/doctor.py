@@ -3,10 +3,11 @@
 from rich.console import Console
 from rich.markup import escape
 
-from tilefold.cli.checks import CHECKS, Finding, Level
+from tilefold.cli.checks import CHECKS
 from tilefold.cli.faults import say
+from tilefold.cli.findings import Finding, Level
 from tilefold.cli.session import Session
-from tilefold.serving.home import DEFAULT_NAME, EMBEDDED, bind_online
+from tilefold.serving.home import DEFAULT_NAME, EMBEDDED, bind_online, bind_stream
 from tilefold.stores.online_store import OnlineStore
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -48,3 +49,10 @@ def bind(session: Session, online: str) -> None:
         f"{session.root} was bound to the store {before}; now it is bound to "
         f"{'an embedded one' if url is None else 'this one'}."
     )
+
+
+def move_stream(session: Session, stream: str) -> None:
+    """Bind the root's streams to another place, where their logs begin anew; what the old ones hold must have been drained."""
+    session.stream = None if stream == EMBEDDED else stream
+    before = bind_stream(session.root, session.stream, session.name)
+    say(f"{session.root} had its streams in {before}; now they are {'embedded' if session.stream is None else 'in this one'}.")

@@ -4,16 +4,23 @@ The rule: Dagster is started as a command, never imported; its processes learn w
 """
 
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tilefold
 from tilefold.cli.session import Session
-from tilefold.errors import FileError, complaint
+from tilefold.errors import FileError, SystemFault, complaint
 
 WORKSPACE_FILE = "workspace.yaml"
 INSTANCE_FILE = "dagster.yaml"
+RECORDS = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+"""What Dagster makes in its home when it first starts."""
+
+
+class DagsterStartError(SystemFault):
+    """Dagster could not be started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,24 @@ class Project:
             thing, rule = "Dagster", f"its home must be writable ({error.strerror})"
             raise FileError(complaint(thing, rule, str(self.home), mend)) from error
 
+    def make_records(self, session: Session) -> None:
+        """Let one process make Dagster's records where there are none: two that start at once fail on each other's tables.
+
+        Raises
+        ------
+        DagsterStartError
+            If it fails; the message holds the last of what it said.
+        """
+        if all((self.home / name).exists() for name in RECORDS):
+            return
+        command, env = self.command("dagster", "instance", "info"), self.environment(session)
+        made = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        if made.returncode:
+            said = (made.stderr or made.stdout).strip().rpartition("\n")[2]
+            mend = "Run `tilefold doctor`; if nothing is wrong there, remove what the message names and start again."
+            thing, rule = "Dagster", "it must be able to make its records in its home"
+            raise DagsterStartError(complaint(thing, rule, f"{self.home}: {said}", mend))
+
     def environment(self, session: Session) -> dict[str, str]:
         """Our environment, with the workspace that is meant."""
         named = Path(session.definitions)
@@ -57,6 +82,7 @@ class Project:
             "TILEFOLD_ROOT": str(self.home.parent),
             "TILEFOLD_DEFINITIONS": str(named.absolute()) if named.is_dir() else session.definitions,
             "TILEFOLD_ONLINE_URL": session.online,
+            "TILEFOLD_STREAM_URL": session.stream,
             "TILEFOLD_NAME": session.name,
             "DAGSTER_HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join(paths),
@@ -64,5 +90,5 @@ class Project:
         return {**os.environ, **{name: value for name, value in meant.items() if value}}
 
     def command(self, module: str, *arguments: str) -> list[str]:
-        """A module of Dagster as a command of this Python."""
+        """A module as a command of this Python."""
         return [sys.executable, "-m", module, *arguments]

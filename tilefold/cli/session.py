@@ -11,7 +11,7 @@ class Session:
 
     Attributes
     ----------
-    root, definitions, online, name
+    root, definitions, online, name, stream
         As `Workspace` takes them.
     debug
         Show tracebacks.
@@ -21,8 +21,9 @@ class Session:
     definitions: str = "features"
     online: str | None = None
     name: str | None = None
+    stream: str | None = None
     debug: bool = False
 
     def workspace(self) -> Workspace:
         """Open it; the caller closes it."""
-        return Workspace(self.root, self.definitions, self.online, name=self.name)
+        return Workspace(self.root, self.definitions, self.online, name=self.name, stream=self.stream)

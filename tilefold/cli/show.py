@@ -6,6 +6,7 @@ The rule: tables go to standard output and nothing else does; JSON holds every d
 import json
 import math
 import sys
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from tilefold.serving.explain import Explanation
 from tilefold.serving.read import FeatureVector, Status
 from tilefold.serving.reports import MaterializeReport, PruneReport
+from tilefold.serving.stream_standing import Standing
 
 WIDTH_PIPED = 160
 TILES_SHOWN = 20
@@ -103,6 +105,20 @@ def materialized(report: MaterializeReport) -> str:
         f"{compacted}; online {sync.written:,} keys written ({size(sync.bytes)}), {sync.unchanged:,} unchanged, "
         f"{sync.removed:,} removed; {made.duration_s + sync.duration_s:.1f} s."
     )
+
+
+def writers(standing: Standing) -> str:
+    """Who writes a stream.
+
+    Examples
+    --------
+    >>> writers(Standing("clicks", 0, 4, {0: "a", 1: "a"}, {}, None))
+    'a writes 2 of 4 shards'
+    """
+    shares = Counter(standing.owners.values())
+    if not shares:
+        return "no writer process"
+    return ", ".join(f"{name} writes {count} of {standing.shards} shards" for name, count in sorted(shares.items()))
 
 
 def pruned(report: PruneReport) -> str:

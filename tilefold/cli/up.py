@@ -1,34 +1,33 @@
 """`tilefold up`: the Dagster UI with everything behind it, in the foreground.
 
-The rule: this process owns the embedded server and starts the web server and the daemon. Whatever ends it (Ctrl-C, SIGTERM, a
-closed terminal, a child that dies), it ends all of them, in this order: Dagster first, the store last. When it returns, none
-is in the process table, not even as one that waits to be reaped. A Dagster home has one daemon: a second would run every
-schedule twice, so a second `up` on the same root is refused.
+The rule: this process owns the embedded servers and starts the stream writer, where there is a stream, and Dagster's web
+server and daemon. Whatever ends it (Ctrl-C, SIGTERM, a closed terminal, a child that dies), it ends all of them, in this order:
+Dagster first, then the writer, the stores last. When it returns, none is in the process table, not even as one that waits to be
+reaped. A Dagster home has one daemon: a second would run every schedule twice, so a second `up` on the same root is refused.
 """
 
 import contextlib
 import errno
-import signal
 import socket
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
+from tilefold.cli.endings import told_to_end
 from tilefold.cli.faults import FAULT, say
 from tilefold.cli.orphans import Orphans
 from tilefold.cli.processes import Child, stop_all
 from tilefold.cli.project import WORKSPACE_FILE, Project
 from tilefold.cli.session import Session
+from tilefold.cli.writing import stream_sources
 from tilefold.errors import InputError, complaint
 from tilefold.stores.locks import ProcessLock
 
 DEFAULT_PORT = 3000
 _LOOK_S = 0.5
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_up(session: Session, host: str, port: int) -> int:
@@ -42,25 +41,36 @@ def run_up(session: Session, host: str, port: int) -> int:
     project = Project.of(session)
     project.prepare()
     url = f"http://{host}:{port}"
-    with _told_to_end() as end, _alone(project.home, url), session.workspace():
+    with told_to_end() as end, _alone(project.home, url), session.workspace() as workspace:
+        workspace.open_streams()
         _check_port(host, port)
-        orphans = Orphans()
-        children = _start(project, session, host, port)
+        project.make_records(session)
+        orphans, stages = Orphans(), list[list[Child]]()
         try:
-            return _stay(children, orphans, end, url)
+            for commands in _stages(project, host, port, stream_sources(workspace.definitions)):
+                stages.append(_started(project, session, commands))
+            return _stay([child for stage in stages for child in stage], orphans, end, url)
         finally:
             say("Stopping ...")
-            stop_all(children)
+            for stage in reversed(stages):
+                stop_all(stage)
             orphans.end()
-            say("Dagster has stopped; closing the store.")
+            say("All have stopped; closing the store.")
 
 
-def _start(project: Project, session: Session, host: str, port: int) -> list[Child]:
-    env, logs = project.environment(session), project.home / "output"
-    commands = {
+def _stages(project: Project, host: str, port: int, streams: Sequence[str]) -> Iterator[dict[str, list[str]]]:
+    """The commands by name, in stages: they are stopped in the reverse order."""
+    if streams:
+        yield {"writer": project.command("tilefold", "write-stream", "--with-parent")}
+    yield {
         "webserver": project.command("dagster_webserver", "-h", host, "-p", str(port), "-w", WORKSPACE_FILE),
         "daemon": project.command("dagster._daemon", "run", "-w", WORKSPACE_FILE),
     }
+
+
+def _started(project: Project, session: Session, commands: Mapping[str, Sequence[str]]) -> list[Child]:
+    """Children that run these commands; none where one of them cannot be started."""
+    env, logs = project.environment(session), project.home / "output"
     children: list[Child] = []
     try:
         for name, command in commands.items():
@@ -127,21 +137,3 @@ def _alone(home: Path, url: str) -> Iterator[None]:
     finally:
         address.unlink(missing_ok=True)
         lock.let_go()
-
-
-@contextlib.contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """An event that is set by the signals that mean the end; a second one of them changes nothing."""
-    end = threading.Event()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        end.set()
-
-    heard = [number for number in _ENDINGS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]  # nohup
-    before = {number: signal.signal(number, note) for number in heard}
-    try:
-        yield end
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -34,10 +34,18 @@ def checked_name(thing: str, name: str) -> str:
 
 
 def check_column(thing: str, name: str) -> None:
-    """Refuse a column whose name the project uses for its own columns in stored tables and frames."""
+    """Refuse a column whose name the project uses for its own columns, or that Polars takes for a pattern of names."""
     if name.startswith(RESERVED):
         mend = "Give the column another name."
         raise DeclarationError(complaint(thing, f"a column's name may not begin with {' or '.join(RESERVED)}", name, mend))
+    if is_pattern(name):
+        rule = "a column's name may not be * nor stand between ^ and $, which Polars takes for a pattern of names"
+        raise DeclarationError(complaint(thing, rule, name, "Give the column another name."))
+
+
+def is_pattern(name: str) -> bool:
+    """Whether Polars takes the name for several columns."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def first_duplicate(names: Iterable[str]) -> str | None:

@@ -3,7 +3,7 @@
 The rule: features of the same input share partial states (`mean` and `sum` keep one sum), so each state is stored once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
@@ -41,6 +41,11 @@ class Slot:
     def stop(self) -> int:
         """The end (exclusive) of its components among those of the layout."""
         return self.start + len(self.partial.components)
+
+    @property
+    def join(self) -> Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]:
+        """See `Partial.join`."""
+        return self.partial.join
 
     @property
     def names(self) -> list[str]:

@@ -110,10 +110,10 @@ class StreamMerger:
         spans: list[tuple[list[int], int]] = []
         inexact: set[int] = set()
         for windows, (starts, end_us) in zip(self._nests, edges, strict=True):
-            high, at_end = self._end(piece, windows[0], end_us)
+            high, cut_from = self._end(piece, windows[0], end_us)
             lows = [self._start(piece, start_us) for start_us in starts]
             for window, (low, cut) in zip(windows, lows, strict=True):
-                if cut or (at_end and low <= high):
+                if cut or low < cut_from:
                     inexact.add(self._folder.numbers[window])
             spans.append(([low for low, _ in lows], high))
         return _Spans(spans, inexact)
@@ -125,18 +125,20 @@ class StreamMerger:
         low = max(bisect_left(part.first, start), piece.low)
         return low, low > piece.low and part.last[low - 1] >= start
 
-    def _end(self, piece: Piece, window: Window, end_us: int) -> tuple[int, bool]:
-        """The end (exclusive) of the rows inside, and whether it cuts a row."""
-        part, newest_us = piece.part, piece.newest_us
-        if newest_us is not None and newest_us < end_us:
-            return part.tiles, False
-        end = -(-end_us // piece.unit_us) - part.base  # a row that begins before the end is not wholly behind it
-        high = bisect_left(part.first, end)
-        if high <= piece.low:
-            return piece.low, False
-        # Of a batch part nothing lies behind the end in the cell that holds it. Totals hold all that comes after the end too.
-        cut = part.last[high - 1] >= end or (newest_us is not None and not is_moved(window))
-        return high - cut, cut
+    def _end(self, piece: Piece, window: Window, end_us: int) -> tuple[int, int]:
+        """The end (exclusive) of the rows inside, and that of the rows whose windows the end cuts; 0 where it cuts none.
+
+        A batch part holds nothing of the cell that the end lies in after the end; cells of a stream part may.
+        """
+        part, unit = piece.part, piece.unit_us
+        if piece.newest_us is not None and piece.newest_us < end_us:
+            return part.tiles, 0
+        end = -(-end_us // unit) - part.base
+        begun = bisect_left(part.first, end)
+        whole = end if piece.newest_us is None else end_us // unit - part.base
+        cut = begun > 0 and part.last[begun - 1] >= whole
+        beyond = piece.totals and not is_moved(window) and begun < part.tiles  # totals hold what comes after the end too
+        return max(begun - cut, piece.low), begun if cut or beyond else 0
 
     def _pruned(self, pruned_us: int, edges: list[tuple[list[int], int]]) -> set[int]:
         """The windows that reach what was left out."""

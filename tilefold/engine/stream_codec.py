@@ -13,13 +13,14 @@ Rows of a settled group count in grains of the view and hold totals; those of a 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
-from tilefold.engine.codec import BASE, FLOAT_FORMATS, HEADER, INT_FORMATS, TILES, Codec, Part
+from tilefold.engine.codec import FLOAT_FORMATS, HEADER, INT_FORMATS, Codec, Part
+from tilefold.engine.encode_one import RowEncoder, float_width
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
-from tilefold.engine.part_shape import LISTS, TEXTS, ComponentShape, shapes
+from tilefold.engine.part_shape import ComponentShape, shapes
 from tilefold.engine.stream_part import Group, Row, Settled, StreamPart
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
 
@@ -35,7 +36,6 @@ _COUNT = struct.Struct("<H")
 _NOBODY = Mark(0, 0)
 _WHAT = "stream part"
 _COUNTS = ("events", "count")  # partials that hold 0 or 1 of a single event
-_INT_BOUNDS = ((1, 0, 2**8 - 1), (2, -(2**15), 2**15 - 1), (4, -(2**31), 2**31 - 1))
 
 
 class GroupView(NamedTuple):
@@ -60,11 +60,11 @@ class StreamCodec:
 
     def __init__(self, layout: Layout) -> None:
         self._view, self._grain_us = layout.view_name, layout.grain_us
-        self._shapes = shapes(layout)
+        self._encoder = RowEncoder(layout)
         self._settled, self._loose = Codec(layout, what=_WHAT), Codec(layout, plain=True, what=_WHAT)
         self._known_places: tuple[Mapping[int, int], bytes] = ({}, b"\0")
         self._packers: dict[int, struct.Struct] = {}
-        self._letters, self._code = _single_event_codes(layout, self._shapes)
+        self._letters, self._code = _single_event_codes(layout, shapes(layout))
 
     def encode(self, part: StreamPart) -> bytes:
         """The bytes of a part."""
@@ -144,25 +144,34 @@ class StreamCodec:
         for epoch, group in sorted(part.groups.items()):
             if (settled := group.settled) is not None:
                 if settled.encoded is None:
-                    rows = self._rows(settled.first, settled.last, settled.columns)
+                    rows = self._encoder.rows(settled.first, settled.last, settled.columns)
                     settled.encoded = _GROUP.pack(epoch, 1, settled.newest_us, len(rows)) + rows
                 yield settled.encoded
             if group.loose:
-                first, last, components = zip(*group.loose, strict=True)
-                rows = self._few(first, last, components) or self._rows(first, last, list(zip(*components, strict=True)))
-                yield _GROUP.pack(epoch, 0, last[-1], len(rows)) + rows
+                rows = self._few(group.loose) or self._any(group.loose)
+                yield _GROUP.pack(epoch, 0, group.loose[-1].last_us, len(rows)) + rows
 
-    def _few(self, first: Sequence[int], last: Sequence[int], components: Sequence[tuple[Any, ...]]) -> bytes | None:
+    def _any(self, loose: Sequence[Row]) -> bytes:
+        first, last, components = zip(*loose, strict=True)
+        return self._encoder.rows(first, last, list(zip(*components, strict=True)))
+
+    def _few(self, loose: Sequence[Row]) -> bytes | None:
         """Single events laid out in one call, as nearly all are: numbers without nulls, counts of one byte; else None.
 
-        These are most of a writer's work. The bytes may be more than `_rows` makes, and are read by the same rules.
+        These are most of a writer's work. The bytes may be more than `RowEncoder` makes, and are read by the same rules.
         """
-        if self._code is None or first != last:
+        if self._code is None:
             return None
-        base = first[0]
-        numbers = chain([each - base for each in first], *zip(*components, strict=True))
         try:
-            return self._packer(len(first)).pack(len(first), self._code, base, *numbers)
+            if len(loose) == 1:
+                base, last_us, numbers = loose[0]
+                return self._packer(1).pack(1, self._code, base, 0, *numbers) if base == last_us else None
+            first, last, components = zip(*loose, strict=True)
+            if first != last:
+                return None
+            base = first[0]
+            columns = chain([each - base for each in first], *zip(*components, strict=True))
+            return self._packer(len(first)).pack(len(first), self._code, base, *columns)
         except struct.error:  # a null, or a count that is larger
             return None
 
@@ -173,20 +182,6 @@ class StreamCodec:
             columns = "".join(f"{rows}{letter}" for letter in self._letters)
             packer = self._packers[rows] = struct.Struct(f"<I{len(self._code or b'')}sq{columns}")
         return packer
-
-    def _rows(self, first: Sequence[int], last: Sequence[int], columns: Sequence[Sequence[Any]]) -> bytes:
-        """Rows laid out like a batch part (see `codec`)."""
-        base = first[0]
-        codes, numbers = bytearray(), list[bytes]()
-        _ints([each - base for each in first], codes, numbers)
-        _ints([end - start for start, end in zip(first, last, strict=True)], codes, numbers)
-        for shape, column in zip(self._shapes, columns, strict=True):
-            _column(shape, column, codes, numbers)
-        for shape, column in zip(self._shapes, columns, strict=True):
-            if shape.mask is not None:
-                _ints([each is None for each in column], codes, numbers)
-        variable = [_variable(shape, column) for shape, column in zip(self._shapes, columns, strict=True) if shape.variable]
-        return b"".join([TILES.pack(len(first)), codes, BASE.pack(base), *numbers, *variable])
 
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:
         mend = "Materialize the view again with `--full`: every key is then written anew."
@@ -204,7 +199,7 @@ def _single_event_codes(layout: Layout, shapes: Sequence[ComponentShape]) -> tup
             letters.append(INT_FORMATS[1])
             codes.append(1)
         else:
-            width = 4 if _is_single(shape) else 8
+            width = float_width(shape)
             letters.append(FLOAT_FORMATS[width] if shape.is_float else INT_FORMATS[8])
             codes.append(width)
     masks = sum(shape.mask is not None for shape in shapes)
@@ -221,55 +216,3 @@ def _settled(view: GroupView) -> Settled:
 def _rows(part: Part) -> list[Row]:
     spans = zip(part.first, part.last, zip(*part.columns, strict=True), strict=True)
     return [Row(first + part.base, last + part.base, components) for first, last, components in spans]
-
-
-def _ints(column: Sequence[int], codes: bytearray, numbers: list[bytes]) -> None:
-    most, least = max(column), min(column)
-    if not most and not least:
-        codes.append(0)
-        return
-    width = next((width for width, low, high in _INT_BOUNDS if low <= least and most <= high), 8)
-    codes.append(width)
-    numbers.append(struct.pack(f"<{len(column)}{INT_FORMATS[width]}", *column))
-
-
-def _floats(column: Sequence[float], width: int, codes: bytearray, numbers: list[bytes]) -> None:
-    codes.append(width)
-    numbers.append(struct.pack(f"<{len(column)}{FLOAT_FORMATS[width]}", *column))
-
-
-def _column(shape: ComponentShape, column: Sequence[Any], codes: bytearray, numbers: list[bytes]) -> None:
-    """The numbers of a component: its values, 0 for null, or how long texts and lists are."""
-    if shape.variable == LISTS:
-        _ints([len(each) for each in column], codes, numbers)
-    elif shape.variable == TEXTS:
-        _ints([0 if each is None else len(each.encode()) for each in column], codes, numbers)
-    else:
-        full = column if shape.mask is None else [0 if each is None else each for each in column]
-        if shape.is_float:
-            _floats(full, 4 if _is_single(shape) else 8, codes, numbers)
-        else:
-            _ints(full, codes, numbers)
-
-
-def _is_single(shape: ComponentShape) -> bool:
-    return "Float32" in str(shape.inner)
-
-
-def _variable(shape: ComponentShape, column: Sequence[Any]) -> bytes:
-    """The bytes of texts; of lists their entries: a code and numbers, then texts behind their lengths."""
-    if shape.variable == TEXTS:
-        return b"".join([b"" if each is None else each.encode() for each in column])
-    entries = list(chain.from_iterable(column))
-    if not entries:
-        return b"\0"
-    codes, numbers = bytearray(), list[bytes]()
-    if str(shape.inner) == "String":
-        texts = [each.encode() for each in entries]
-        _ints([len(each) for each in texts], codes, numbers)
-        return b"".join([codes, *numbers, *texts])
-    if shape.inner.is_float():
-        _floats(entries, 4 if _is_single(shape) else 8, codes, numbers)
-    else:
-        _ints(entries, codes, numbers)
-    return b"".join([codes, *numbers])

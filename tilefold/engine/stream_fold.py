@@ -11,11 +11,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import gcd
 from typing import Any
 
 from tilefold.declaration.windows import Window
+from tilefold.engine.encode_one import totals
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import is_covered
@@ -187,7 +188,7 @@ class StreamFolder:
                 last.append(last_us // grain)
                 inside.append([components])
         states = [self._folded(each) for each in inside]
-        return Settled(first, last, self._totalled(states), rows[-1].last_us)
+        return Settled(first, last, totals(self._slots, states), rows[-1].last_us)
 
     def _folded(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
         """The components of several rows as those of one."""
@@ -198,15 +199,6 @@ class StreamFolder:
         for slot in self._slots:
             folded += slot.stored(slot.fold(columns[slot.start : slot.stop], 0, len(rows)))
         return tuple(folded)
-
-    def _totalled(self, states: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-        columns: list[list[Any]] = []
-        for slot in self._slots:
-            own = [state[slot.start : slot.stop] for state in states]
-            if slot.running:
-                own = list(accumulate(reversed(own), slot.join))[::-1]
-            columns += map(list, zip(*own, strict=True))
-        return columns
 
     def _merged(self, old: Settled, new: Settled) -> Settled:
         """Cells of both; those that overlap become one."""

@@ -24,10 +24,12 @@ from tilefold.engine.layout import FIRST, Layout, Output
 from tilefold.engine.tiles import build_tiles, prepare_events
 from tilefold.engine.time import DAY_US
 from tilefold.engine.windows import BEGINNING_US
+from tilefold.types import Field
 
 REQUEST = "__request"
 EDGE = "__edge_us"
-_START, _END, _CELL = "__start", "__end", "__cell"
+_KEY, _CELL, _START, _END = "__key", "__cell", "__start", "__end"
+_ROWS, _SLICE, _FOUND = "__rows", "__slice", "__found"
 
 CELLS_PER_WINDOW = 64  # about: more make longer joins, fewer more single events at the edges
 ROWS_AT_ONCE = 20_000_000  # of a join of requests and cells: some gigabytes at most
@@ -53,19 +55,29 @@ def training_values(
     pl.DataFrame
         A row per request: `__request`, then a column per feature.
     """
-    wanted = requests.lazy().select(layout.key_names).unique()
-    asked = events.join(wanted, on=layout.key_names, how="semi")  # before the sort: a join keeps no order
+    entities = requests.select(layout.key_names).unique().with_row_index(_KEY)
+    asked = events.join(entities.lazy(), on=layout.key_names)  # before the sort: a join keeps no order
     cells = _Cells(prepare_events(asked, layout, timestamp_field, since_us), layout)
-    result = requests.select(REQUEST)
-    for output in layout.outputs:
-        columns = [_one_window(cells, requests, output, window) for window in output.feature.windows]
-        result = result.with_columns(_feature_column(output.feature, columns))
-    return result
+    numbered = requests.join(entities, on=layout.key_names, maintain_order="left", nulls_equal=True)  # a null finds no event
+    spans = numbered.select(REQUEST, EDGE, _KEY)
+    windows = dict.fromkeys(window for output in layout.outputs for window in output.feature.windows)
+    values: dict[tuple[int, Window], pl.Series] = {}
+    for window in windows:  # features that share one share its join
+        sharing = [number for number, output in enumerate(layout.outputs) if window in output.feature.windows]
+        states = _states(cells, spans, window, sorted({slot for number in sharing for slot in layout.outputs[number].slots}))
+        values.update({(number, window): _value(states, layout, layout.outputs[number]) for number in sharing})
+    return requests.select(REQUEST).with_columns(
+        _feature_column(output.feature, [values[number, window] for window in output.feature.windows])
+        for number, output in enumerate(layout.outputs)
+    )
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """The events of all asked keys as cells of any size, each size made once; the finest from events, the others of it."""
+    """The events of all asked keys as cells of any size, each size made once; the finest from events, the others of it.
+
+    The key is the number of an entity, and `__rows` how many rows of the finest a cell is made of.
+    """
 
     events: pl.LazyFrame
     layout: Layout
@@ -80,18 +92,20 @@ class _Cells:
         return {}
 
     def of(self, size_us: int) -> pl.DataFrame:
-        """The rows of cells of a size: the key, the first and last event, the partial states."""
+        """The rows of cells of a size: the key, the number of the cell, the first and last event, the partial states."""
         if size_us not in self._made:
-            self._made[size_us] = (self._from_events() if size_us == self._finest_us else self._merged(size_us)).collect()
+            made = self._from_events() if size_us == self._finest_us else self._merged(size_us)
+            self._made[size_us] = made.with_columns((pl.col(FIRST) // size_us).alias(_CELL)).collect()
         return self._made[size_us]
 
     def _from_events(self) -> pl.LazyFrame:
-        return build_tiles(self.events, replace(self.layout, grain_us=self._finest_us), 0, one_day=False)
+        numbered = replace(self.layout, join_keys=(Field(_KEY, pl.UInt32),), grain_us=self._finest_us)
+        return build_tiles(self.events, numbered, 0, one_day=False).with_columns(pl.lit(1, pl.UInt32).alias(_ROWS))
 
     def _merged(self, size_us: int) -> pl.LazyFrame:
         cell = (pl.col(FIRST) // size_us).alias(_CELL)
-        finest = self.of(self._finest_us).lazy()
-        return finest.group_by([*self.layout.key_names, cell]).agg(self.layout.merge_rows())
+        count = pl.len().cast(pl.UInt32).alias(_ROWS)
+        return self.of(self._finest_us).lazy().group_by(_KEY, cell).agg(*self.layout.merge_rows(), count)
 
 
 def cell_size_us(window: Window, layout: Layout) -> int:
@@ -117,46 +131,51 @@ def bounds_exprs(window: Window, at: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return edge - window.size_us, end
 
 
-def _one_window(cells: _Cells, requests: pl.DataFrame, output: Output, window: Window) -> pl.Series:
-    """A feature's value over one window, a value per request in their order."""
-    layout, function = cells.layout, output.feature.function
-    slots = [layout.slots[number] for number in output.slots]
-    names = [name for slot in slots for name in slot.names]
-    states = [expression for slot in slots for expression in slot.partial.merge_rows(slot.prefix)]
+def _states(cells: _Cells, requests: pl.DataFrame, window: Window, slots: Sequence[int]) -> pl.DataFrame:
+    """The merged states of some slots in each request's window, in the requests' order; null where no event is in it."""
+    wanted = [cells.layout.slots[number] for number in slots]
+    names = [name for slot in wanted for name in slot.names]
+    states = [expression for slot in wanted for expression in slot.partial.merge_rows(slot.prefix)]
     start, end = bounds_exprs(window, pl.col(EDGE))
-    spans = requests.select(REQUEST, *layout.key_names, start.alias(_START), end.alias(_END))
-    merged = [
-        rows.select(REQUEST, *names).group_by(REQUEST).agg(states).collect() for rows in _inside(cells, spans, window, names)
-    ]
-    whole_rows = merged[0] if len(merged) == 1 else pl.concat(merged).group_by(REQUEST).agg(states)
-    found = whole_rows.lazy().select(REQUEST, function.finalize_rows(*(slot.names for slot in slots)).alias("value"))
-    whole = requests.lazy().select(REQUEST).join(found, on=REQUEST, how="left", maintain_order="left")
-    return whole.select(_or_empty(output.feature)).collect()["value"]
+    spans = requests.select(REQUEST, _KEY, start.alias(_START), end.alias(_END))
+    parts = [rows.group_by(REQUEST).agg(states).collect() for rows in _inside(cells, spans, window, names)]
+    merged = parts[0] if len(parts) == 1 else pl.concat(parts).group_by(REQUEST).agg(states)
+    found = merged.with_columns(pl.lit(1).alias(_FOUND))
+    return requests.select(REQUEST).join(found, on=REQUEST, how="left", maintain_order="left")
+
+
+def _value(states: pl.DataFrame, layout: Layout, output: Output) -> pl.Series:
+    """A feature's value for each request."""
+    function = output.feature.function
+    value = function.finalize_rows(*(layout.slots[number].names for number in output.slots))
+    found = states.lazy().select(pl.when(pl.col(_FOUND).is_not_null()).then(value).alias("value"))
+    return found.select(_or_empty(output.feature)).collect()["value"]
 
 
 def _inside(cells: _Cells, spans: pl.DataFrame, window: Window, names: Sequence[str]) -> Iterator[pl.LazyFrame]:
     """The states in each request's window: of whole cells, then of the events in cells that an edge cuts."""
-    keys, size_us = cells.layout.key_names, cell_size_us(window, cells.layout)
-    whole = cells.of(size_us).select(*keys, (pl.col(FIRST) // size_us * size_us).alias(_CELL), *names)
-    holds = (pl.col(_CELL) >= pl.col(_START)) & (pl.col(_CELL) + size_us <= pl.col(_END))
-    for some in _slices(spans, whole, keys):
-        yield some.lazy().join(whole.lazy(), on=keys).filter(holds)
+    size_us = cell_size_us(window, cells.layout)
+    whole = cells.of(size_us)
+    holds = (pl.col(_CELL) * size_us >= pl.col(_START)) & ((pl.col(_CELL) + 1) * size_us <= pl.col(_END))
+    for some in _slices(spans, whole.group_by(_KEY).len(_ROWS), [_KEY]):
+        yield some.join(whole.lazy().select(_KEY, _CELL, *names), on=_KEY).filter(holds).select(REQUEST, *names)
     if window.hop_us is None or size_us == 1:
         return
     edges = [pl.col(edge) for edge in (_START, _END)]
     cut = [spans.filter(edge % size_us != 0).with_columns((edge // size_us).alias(_CELL)) for edge in edges]
-    single = cells.of(1).select(*keys, FIRST, (pl.col(FIRST) // size_us).alias(_CELL), *names)
-    cutting = pl.concat(cut).unique()  # one cell may be cut by both edges
-    for some in _slices(cutting, single, [*keys, _CELL]):
-        joined = some.lazy().join(single.lazy(), on=[*keys, _CELL])
-        yield joined.filter(pl.col(FIRST).is_between(_START, _END, closed="left"))
+    single = cells.of(1).lazy().select(_KEY, (pl.col(FIRST) // size_us).alias(_CELL), FIRST, *names)
+    for some in _slices(pl.concat(cut).unique(), whole, [_KEY, _CELL]):  # one cell may be cut by both edges
+        joined = some.join(single, on=[_KEY, _CELL])
+        yield joined.filter(pl.col(FIRST).is_between(_START, _END, closed="left")).select(REQUEST, *names)
 
 
-def _slices(spans: pl.DataFrame, rows: pl.DataFrame, on: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The requests, so many at a time that joining them with `rows` stays within memory."""
-    counted = spans.join(rows.group_by(on).len("__rows"), on=on, how="left").with_columns(pl.col("__rows").fill_null(0))
-    number = pl.col("__rows").cast(pl.Int64).cum_sum() // ROWS_AT_ONCE
-    yield from counted.with_columns(number.alias("__slice")).drop("__rows").partition_by("__slice", include_key=False)
+def _slices(spans: pl.DataFrame, rows: pl.DataFrame, on: Sequence[str]) -> Iterator[pl.LazyFrame]:
+    """The requests, so many at a time that joining them with so many rows stays within memory."""
+    counted = spans.join(rows.select(*on, _ROWS), on=on)
+    number = pl.col(_ROWS).cast(pl.Int64).cum_sum() // ROWS_AT_ONCE
+    sliced = counted.with_columns(number.alias(_SLICE)).drop(_ROWS)
+    parts = sliced.partition_by(_SLICE, include_key=False) or [sliced.drop(_SLICE)]
+    yield from (some.lazy() for some in parts)
 
 
 def _or_empty(feature: Feature) -> pl.Expr:

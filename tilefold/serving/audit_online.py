@@ -85,7 +85,9 @@ def audit_sample(context: ViewContext, online: OnlineStore, read: Read, count: i
         return SampleAudit(mark, current=False)
     events = _events(context, log, mark, keys)
     rows = zip(keys.iter_rows(), vectors, strict=True)
-    wrong = [text for entity, vector in rows for text in _differences(context, entity, events.get(entity), vector, mark)]
+    wrong = [
+        text for entity, vector in rows for text in differences(context, entity, events.get(entity), vector, mark.watermark_us)
+    ]
     return SampleAudit(mark, True, keys.height, keys.height * len(context.view.features), tuple(wrong))
 
 
@@ -110,7 +112,7 @@ def _sampled(context: ViewContext, log: LogSnapshot, mark: Mark, count: int, dra
     """Keys of some days' events."""
     days = _days(context, log, mark)
     chosen = {days[0], days[-1], drawn.choice(days)} if days else set()
-    frames = [_output(context, log, day).select(context.layout.key_names).collect() for day in sorted(chosen)]
+    frames = [view_events(context, log, day).select(context.layout.key_names).collect() for day in sorted(chosen)]
     each = -(-count // max(len(frames), 1))
     picks = [frame.sample(min(each, frame.height), seed=drawn.randrange(2**32)) for frame in frames]
     names = context.layout.key_names
@@ -125,7 +127,7 @@ def _bounded(context: ViewContext, mark: Mark, keys: pl.DataFrame) -> pl.DataFra
     return counted.filter(pl.col(EVENTS).cum_sum() <= SAMPLE_EVENTS).select(names)
 
 
-def _output(context: ViewContext, log: LogSnapshot, day: date) -> pl.LazyFrame:
+def view_events(context: ViewContext, log: LogSnapshot, day: date) -> pl.LazyFrame:
     """The view's events of a day, made ready as tiles are built from them: that is where ties are ordered."""
     view = context.view
     output = view.transform(source_events(context, log, day))
@@ -138,20 +140,25 @@ def _events(context: ViewContext, log: LogSnapshot, mark: Mark, keys: pl.DataFra
     days = _days(context, log, mark)
     if not days or not keys.height:
         return {}
-    frames = [_output(context, log, day).join(keys.lazy(), on=names, how="semi") for day in days]
+    frames = [view_events(context, log, day).join(keys.lazy(), on=names, how="semi") for day in days]
     rows = pl.concat(frames).filter(pl.col(TIME) < mark.watermark_us).collect(engine="streaming")
+    return events_by_key(rows, names)
+
+
+def events_by_key(rows: pl.DataFrame, names: Sequence[str]) -> dict[tuple[Any, ...], list[Event]]:
+    """Rows that were made ready, as the reference takes them."""
     events: dict[tuple[Any, ...], list[Event]] = {}
     for row in rows.iter_rows(named=True):
         events.setdefault(tuple(row[name] for name in names), []).append(Event(row[TIME], row.get(TIE, ""), row))
     return events
 
 
-def _differences(
-    context: ViewContext, entity: tuple[Any, ...], events: list[Event] | None, vector: FeatureVector, mark: Mark
+def differences(
+    context: ViewContext, entity: tuple[Any, ...], events: list[Event] | None, vector: FeatureVector, at_us: int
 ) -> list[str]:
-    """What is wrong with the values of one entity."""
+    """What is wrong with the values of one entity, read at a time."""
     view, held = context.view, events or []
-    expected = reference_values(view.features, held, mark.watermark_us)
+    expected = reference_values(view.features, held, at_us)
     wrong = []
     for feature in view.features:
         name = f"{view.name}.{feature.name}"

@@ -8,16 +8,47 @@ has passed it everywhere. What the event log holds at its version is all that wi
     shard 1       e   barrier n       e
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from tilefold.errors import StoreUnavailableError, complaint
-from tilefold.stores.event_log import Barrier, EventLog
-from tilefold.stores.stream_log import StreamLog
+from tilefold.stores.log_results import Barrier
+from tilefold.stores.stream_log import Place, StreamLog
 
 ATTEMPTS = 5
 
 
-def take_barrier(event_log: EventLog, stream: StreamLog | None, drain: Callable[[], object]) -> Barrier:
+class DrainedVersion(Protocol):
+    """One version of an event log; see `LogSnapshot`."""
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        ...
+
+    def drained(self, incarnation: str, shards: Iterable[int]) -> dict[int, Place]:
+        """Of each shard of a stream log the place up to which this version holds it."""
+        ...
+
+
+class NumberedLog(Protocol):
+    """What a barrier needs of an event log; see `EventLog`."""
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+        ...
+
+    def take_barrier(self) -> Barrier:
+        """Number the next compaction of the source and mark its place in the log."""
+        ...
+
+    def snapshot(self) -> DrainedVersion:
+        """The newest version."""
+        ...
+
+
+def take_barrier(event_log: NumberedLog, stream: StreamLog | None, drain: Callable[[], object]) -> Barrier:
     """Number the next compaction of a source and mark its place in the event log.
 
     Parameters

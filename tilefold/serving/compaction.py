@@ -151,10 +151,10 @@ def reads_of(context: ViewContext, log: LogSnapshot, as_of_us: int) -> ReadSpan:
 
 def built_reads(context: ViewContext, as_of_us: int, epoch: int) -> ReadSpan:
     """The reads that an existing compaction was built to answer."""
-    return _reads_in(context, context.compacted.metadata(as_of_us, epoch), as_of_us)
+    return reads_in(context, context.compacted.metadata(as_of_us, epoch), as_of_us)
 
 
-def _reads_in(context: ViewContext, facts: Mapping[str, Any], as_of_us: int) -> ReadSpan:
+def reads_in(context: ViewContext, facts: Mapping[str, Any], as_of_us: int) -> ReadSpan:
     """The reads that a compaction of these facts was built to answer."""
     return replace(read_span(context.view, as_of_us), from_us=facts.get("from_us", as_of_us))
 
@@ -194,7 +194,7 @@ def _find_base(context: ViewContext, log: LogSnapshot, reads: ReadSpan, epoch: i
 def _stands(context: ViewContext, log: LogSnapshot, reads: ReadSpan, base: _Base) -> bool:
     """Whether a compaction left nothing out that is read now, and the days it was built from are as they were."""
     facts = base.there.metadata(base.as_of_us, base.epoch)
-    answered = _reads_in(context, facts, base.as_of_us)
+    answered = reads_in(context, facts, base.as_of_us)
     whole = bool(facts["complete"]) and answered.from_us <= reads.from_us
     return whole and bool(facts["built_from"] == events_fingerprint(context, log, answered))
 

@@ -18,6 +18,7 @@ from tilefold.engine.entity import EntityEncoder
 from tilefold.engine.layout import EPOCH, Layout, layout_of
 from tilefold.engine.merge import Folder
 from tilefold.engine.merge_stream import StreamMerger
+from tilefold.engine.plan import reads_newest
 from tilefold.engine.stream_codec import StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.windows import reach_us
@@ -83,17 +84,12 @@ class ViewContext:
         return StreamMerger(self.layout, self.folder)
 
     @property
-    def ends_at_newest(self) -> bool:
-        """Whether its windows end at the newest event of the source: no time passes for them while none comes."""
-        return self.view.leading_edge == "latest_event"
-
-    @property
     def ttl_ms(self) -> int | None:
-        """How long after its last write a key may still be read: as long as a window reaches.
+        """How long after its last write a key may still be read: as long as a window reaches; None where that has no end.
 
-        None where one is a lifetime, or where windows wait for the next event.
+        It has none with a lifetime, and where windows end at the newest event: until a newer one comes nothing ages.
         """
-        reach = None if self.ends_at_newest else reach_us(self.windows)
+        reach = None if reads_newest(self.view) else reach_us(self.windows)
         return None if reach is None else (reach + self.view.valid_for_us) // 1000 + 1
 
     @cached_property

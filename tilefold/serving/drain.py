@@ -8,20 +8,14 @@ several may run at once.
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeAlias
-
-import polars as pl
+from typing import Any, Protocol, TypeAlias
 
 from tilefold.engine.time import day_of, to_us
 from tilefold.serving.reports import DrainReport
-from tilefold.stores.dead_letters import DeadLetters
-from tilefold.stores.event_columns import EPOCH
-from tilefold.stores.event_log import EventLog
 from tilefold.stores.stream_log import Entry, Kind, Place, StreamLog
-from tilefold.stores.stream_payload import decode_frame
-from tilefold.stores.streamed_writes import Places, Streamed
+from tilefold.stores.streamed_writes import Places, Streamed, StreamedResult
 
 EVENTS_PER_COMMIT = 200_000
 BYTES_PER_COMMIT = 64 * 1024 * 1024
@@ -29,13 +23,37 @@ Entries: TypeAlias = dict[int, list[Entry]]
 Span: TypeAlias = tuple[int, int]
 
 
+class StreamedLog(Protocol):
+    """What a drain needs of an event log; see `EventLog`."""
+
+    def streamed_rows(self, entries: Entries, epochs: Sequence[int]) -> Any:
+        """The events among some entries as rows of the log; `epochs` has one number for each, shard by shard."""
+        ...
+
+    def append_streamed(self, incarnation: str, shards: Sequence[int], read: Callable[[Places], Streamed]) -> StreamedResult:
+        """Add what `read` finds behind the places that the log holds the stream up to, in one commit with the places behind."""
+        ...
+
+
+class RefusedEvents(Protocol):
+    """What a drain needs of the dead letters; see `DeadLetters`."""
+
+    def add(self, incarnation: str, refused: Mapping[int, Sequence[Entry]], places: Mapping[int, Place]) -> int:
+        """Add refused entries that are not held yet; how many were new."""
+        ...
+
+
+def nobody_writes() -> None:
+    """For a source without stream writers."""
+
+
 def drain(
-    event_log: EventLog,
+    event_log: StreamedLog,
     stream: StreamLog,
-    dead_letters: DeadLetters,
+    dead_letters: RefusedEvents,
     now: datetime,
     *,
-    written: Mapping[int, int] | None = None,
+    written: Callable[[], Mapping[int, int] | None] = nobody_writes,
     within_s: float | None = None,
     per_commit: int = EVENTS_PER_COMMIT,
 ) -> DrainReport:
@@ -44,7 +62,8 @@ def drain(
     Parameters
     ----------
     written
-        Of each shard the position up to which the stream writers have written; None where there are none.
+        Asks of each shard up to which position the stream writers have written; None where there are none. It is asked once
+        all is in Delta: a view that takes the stream after that takes it from a place that is not trimmed.
     within_s
         Make no further commit after so many seconds; None: go on to the end.
     per_commit
@@ -70,7 +89,8 @@ def drain(
         late = within_s is not None and time.monotonic() - began_s >= within_s
         if not behind or late or not reader.found:
             break
-    upto = {shard: min(place.position, (written or {}).get(shard, place.position)) for shard, place in result.places.items()}
+    held = written() or {}
+    upto = {shard: min(place.position, held.get(shard, place.position)) for shard, place in result.places.items()}
     left = stream.trim(upto)
     return DrainReport(
         days=dict(sorted(days.items())),
@@ -98,9 +118,8 @@ class _Reader:
         Dead letters of all readings.
     """
 
-    def __init__(self, event_log: EventLog, stream: StreamLog, dead_letters: DeadLetters, limit: int) -> None:
-        assert event_log.columns is not None, "a stream source declares its columns"
-        self._columns, self._stream, self._dead_letters, self._limit = event_log.columns, stream, dead_letters, limit
+    def __init__(self, event_log: StreamedLog, stream: StreamLog, dead_letters: RefusedEvents, limit: int) -> None:
+        self._event_log, self._stream, self._dead_letters, self._limit = event_log, stream, dead_letters, limit
         self.found = False
         self.missed: dict[int, Span] = {}
         self.refused = 0
@@ -113,8 +132,7 @@ class _Reader:
         places = {**begin, **{shard: _place_after(begin[shard], some) for shard, some in entries.items()}}
         refused = {shard: [entry for entry in some if entry.kind is Kind.REFUSED] for shard, some in entries.items()}
         self.refused += self._dead_letters.add(self._stream.incarnation, refused, places)
-        rows = decode_frame(entries, self._columns, arrivals=True)
-        return Streamed(rows.with_columns(pl.Series(EPOCH, _epochs(begin, entries), dtype=pl.Int64)), places)
+        return Streamed(self._event_log.streamed_rows(entries, _epochs(begin, entries)), places)
 
     def _begin(self, behind: Places) -> Places:
         """Where to read from: behind entries that are gone, in the newest epoch, which the next compaction heals."""
@@ -154,7 +172,7 @@ def _place_after(place: Place, entries: list[Entry]) -> Place:
 
 
 def _epochs(behind: Places, entries: Entries) -> list[int]:
-    """The epoch of each event, in the order in which `decode_frame` gives them."""
+    """The epoch of each event, shard by shard."""
     epochs = []
     for shard, some in entries.items():
         place = behind[shard]

@@ -6,6 +6,7 @@ source need must not be null in its events; one that only some views need is lef
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from tilefold.errors import InputError, complaint
 from tilefold.serving.barrier import take_barrier
 from tilefold.serving.definitions import Definitions
 from tilefold.serving.drain import drain
-from tilefold.serving.ingest import ingest
+from tilefold.serving.ingest import Intake
 from tilefold.serving.reports import DrainReport, Receipt
 from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_columns import EVENT_ID
@@ -67,12 +68,18 @@ class EventDesk:
         """Accept pushed events."""
         _check_frame(self._source, frame)
         given = frame if isinstance(frame, Sequence) else collected(frame, self._source.name, self.log.columns)
-        stream, source = self.stream, self._source
+        return self._intake.accept(given, now)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        source, stream = self._source, self.stream
         assert isinstance(source, StreamSource), "only such a source has a stream"
         assert self.log.columns is not None, "a stream source declares its columns"
-        return ingest(source, self.log.columns, self._key_columns, stream, given, now)
+        return Intake(source, self.log.columns, self._key_columns, stream)
 
-    def drain(self, now: datetime, *, written: Mapping[int, int] | None = None, within_s: float | None = None) -> DrainReport:
+    def drain(
+        self, now: datetime, *, written: Callable[[], Mapping[int, int] | None], within_s: float | None = None
+    ) -> DrainReport:
         """Bring the event log up to where the stream ends now."""
         return drain(self.log, self.stream, self.dead_letters, now, written=written, within_s=within_s)
 
@@ -80,7 +87,7 @@ class EventDesk:
         """The next barrier of the source; the stream is drained up to it."""
         if not self.has_stream:
             return take_barrier(self.log, None, lambda: None)
-        return take_barrier(self.log, self.stream, lambda: self.drain(now, written=written()))
+        return take_barrier(self.log, self.stream, lambda: self.drain(now, written=written))
 
     def _enter_ids(self, rows: pl.DataFrame, now: datetime) -> None:
         """Let the stream drop appended events that are pushed again; the older ones it would take for late anyway."""

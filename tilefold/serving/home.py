@@ -1,23 +1,23 @@
 """Where a workspace lives: its root folder or bucket, its catalog, its online store.
 
-The rule: a root is bound to one online store per workspace name when it is first opened; opening it with another is refused,
-since half of the keys would be in each. The first opener of a root owns the embedded server; later ones attach to it.
+The rule: a root is bound to one online store per workspace name when it is first opened (see `binding`). The first opener of a
+root owns the embedded servers; later ones attach to them.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from tilefold.errors import FileError, InputError, StoreMismatchError, complaint
+from tilefold.errors import FileError, InputError, complaint
+from tilefold.serving.binding import EMBEDDED, Binding
 from tilefold.serving.stream_home import StreamHome
 from tilefold.stores.catalog import Catalog
 from tilefold.stores.embedded import EmbeddedServer, open_embedded
 from tilefold.stores.online_connect import client_of
 from tilefold.stores.online_store import OnlineStore
 
-EMBEDDED = "embedded"
+__all__ = ["DEFAULT_NAME", "EMBEDDED", "Home", "bind_online", "bind_stream"]
+
 DEFAULT_NAME = "tilefold"
-DEFAULT_PORT = 6379  # of the Redis protocol
 
 
 class Home:
@@ -31,18 +31,18 @@ class Home:
         self.root = _checked_root(root, online)
         self.name = name or DEFAULT_NAME
         self.storage_options = dict(storage_options)
-        self.streams = StreamHome(self.root, stream, self.name)
         self.catalog = Catalog(f"{self.root}/catalog", self.storage_options)
-        wanted = describe(online)
-        self._check_bound(self.catalog.get(_binding_key(self.name)) or wanted, wanted)
+        binding = Binding(self.catalog, self.root, self.name, "online")
+        binding.check(online)
         self._server: EmbeddedServer | None = None if online else open_embedded(Path(self.root))
         try:
             self.online = OnlineStore.connect(online or self._embedded_url(), self.name)
-            # Bound once the store has answered: a mistyped URL binds nothing.
-            self._check_bound(self.catalog.put_if_absent(_binding_key(self.name), wanted), wanted)
+            binding.bind(online)  # once the store has answered: a mistyped URL binds nothing
         except BaseException:
             self._stop_server()
             raise
+        streams = Binding(self.catalog, self.root, self.name, "stream")
+        self.streams = StreamHome(streams, stream, online or self._embedded_url())
 
     @property
     def url(self) -> str:
@@ -68,35 +68,20 @@ class Home:
         if self._server is not None:
             self._server.close()
 
-    def _check_bound(self, bound: str, wanted: str) -> None:
-        if bound != wanted:
-            mend = f"Open it with that one, or move it: tilefold doctor --root {self.root} --bind-online {wanted}"
-            thing, rule = f"workspace '{self.name}' in {self.root}", f"it is bound to the online store {bound}"
-            raise StoreMismatchError(complaint(thing, rule, wanted, mend))
-
 
 def bind_online(root: str, online: str | None, name: str | None, storage_options: Mapping[str, str] | None = None) -> str:
     """Bind a root to another online store; the next materialization writes it in full. Returns what it was bound to."""
+    return _binding(root, name, storage_options, "online").rebind(online)
+
+
+def bind_stream(root: str, stream: str | None, name: str | None, storage_options: Mapping[str, str] | None = None) -> str:
+    """Bind a root to another place for its stream logs, which begin anew there. Returns what it was bound to."""
+    return _binding(root, name, storage_options, "stream").rebind(stream)
+
+
+def _binding(root: str, name: str | None, storage_options: Mapping[str, str] | None, kind: str) -> Binding:
     catalog = Catalog(f"{root}/catalog", dict(storage_options or {}))
-    key = _binding_key(name or DEFAULT_NAME)
-    before = catalog.get(key) or "none"
-    catalog.put(key, describe(online))
-    return before
-
-
-def describe(online: str | None) -> str:
-    """An online store's address without user and password."""
-    if not online or online == EMBEDDED:
-        return EMBEDDED
-    parts = urlsplit(online)
-    host = parts.hostname or ""
-    if parts.scheme not in ("redis", "rediss"):
-        return f"{parts.scheme}://{host}{parts.path}"
-    return f"{parts.scheme}://{host}:{parts.port or DEFAULT_PORT}/{parts.path.strip('/') or 0}"
-
-
-def _binding_key(name: str) -> str:
-    return "online_" + "".join(letter if letter.isalnum() else f"_{ord(letter):x}_" for letter in name.lower())
+    return Binding(catalog, root, name or DEFAULT_NAME, kind)
 
 
 def _checked_root(root: str, online: str | None) -> str:

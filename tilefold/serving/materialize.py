@@ -12,8 +12,7 @@ from tilefold.serving.compaction import is_current, run_compaction
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport
-from tilefold.serving.seeding import needs_seed
-from tilefold.serving.sync import StreamSide, run_sync
+from tilefold.serving.sync_frames import StreamSide, run_sync, takes_stream
 from tilefold.stores.event_log import Barrier
 from tilefold.stores.online_store import OnlineStore
 
@@ -32,7 +31,8 @@ def materialize(
     The source was drained before. A view with `online=False` ends with its compaction.
     """
     view, as_of = context.view, to_datetime(as_of_us)
-    if not full and _is_current(context, online, as_of_us) and _takes_stream(context, online, stream):
+    current = _is_current(context, online, as_of_us) and _takes_stream(context, online, stream)
+    if current and not full:
         return MaterializeReport(view.name, as_of, None, None, skipped=True)
     barrier = take_barrier()
     with ProgressBar(f"{view.name}: tiles") as bar:
@@ -53,8 +53,8 @@ def _is_current(context: ViewContext, online: OnlineStore, as_of_us: int) -> boo
 
 
 def _takes_stream(context: ViewContext, online: OnlineStore, stream: StreamSide | None) -> bool:
-    """Whether the stream parts that are served need no seeding; of a view without any there is nothing to seed."""
-    return stream is None or not context.view.online or not needs_seed(context, online, stream.log)
+    """Whether the stream parts that are served, where there are any, need no seeding."""
+    return stream is None or not context.view.online or takes_stream(context, online, stream)
 
 
 def _served_epoch(context: ViewContext, online: OnlineStore, as_of_us: int) -> int | None:

@@ -15,6 +15,7 @@ from tilefold.declaration.features import Feature
 from tilefold.engine.codec import Part
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import in_force
+from tilefold.engine.plan import reads_newest
 from tilefold.engine.time import to_datetime, to_us
 from tilefold.errors import InputError, ReadTimeError, complaint
 from tilefold.functions import OVERFLOW
@@ -52,7 +53,7 @@ class ViewReader:
     def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
         view = context.view
         self.is_stream = context.is_stream
-        self.ends_at_newest = context.ends_at_newest
+        self.ends_at_newest = reads_newest(view)
         require_online(view)
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names

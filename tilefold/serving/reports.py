@@ -30,7 +30,7 @@ class Receipt:
     late
         How many accepted events are older than ids are remembered: one sent twice counts twice until the next compaction.
     positions
-        Of each shard of the stream log the last position of an accepted event: behind it all of them are visible.
+        Of each shard of the stream log a position at or before which all events of it stand, the duplicates too.
     """
 
     accepted: int

@@ -6,56 +6,49 @@ first sync. Shards that no writer process owns are folded here, before `ingest` 
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
 
-import polars as pl
-
-from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
 from tilefold.errors import StoreUnavailableError, complaint
-from tilefold.serving.context import ViewContext
-from tilefold.serving.reports import Receipt
-from tilefold.serving.stream_rows import Rows, ViewRows
+from tilefold.serving.stream_standing import Standing, standing_of
 from tilefold.serving.stream_view import Entries, StreamTarget
 from tilefold.serving.stream_writer import StreamWriter
-from tilefold.stores.cached_mark import CachedMark
-from tilefold.stores.event_log import EventLog
-from tilefold.stores.online_store import OnlineStore
-from tilefold.stores.stream_log import Kind, StreamLog
-from tilefold.stores.stream_parts import Taken, log_number
-from tilefold.stores.stream_payload import decode_frame
+from tilefold.stores.stream_log import StreamLog
+from tilefold.stores.stream_parts import StreamParts, Taken, log_number
 
 VISIBLE_TIMEOUT_S = 30.0
 _POLL_S = 0.002
-_KEPT_FRAMES = 8
+_OWNERS_S = 0.5  # how often it is asked who owns a shard that somebody waits for: an owner may have been killed
 
 
-class _Decoder:
-    """Turns entries of the log into frames; views that read the same ones share them."""
+class DeskViews(Protocol):
+    """The views of a desk, and what is known of entries of the log; see `ViewTargets`."""
 
-    def __init__(self, source: Source, event_log: EventLog) -> None:
-        self._timestamp, self._event_log = source.timestamp_field, event_log
-        self._known: dict[tuple[tuple[int, int, int, int], ...], pl.DataFrame] = {}
-
-    def frame(self, entries: Entries) -> pl.DataFrame:
-        """The events among entries."""
-        key = tuple((shard, some[0].position, some[-1].position, len(some)) for shard, some in sorted(entries.items()))
-        if key not in self._known:
-            if len(self._known) >= _KEPT_FRAMES:
-                self._known.pop(next(iter(self._known)))
-            columns = self._event_log.columns
-            assert columns is not None, "a stream source declares its columns"
-            self._known[key] = decode_frame(entries, columns)
-        return self._known[key]
+    @property
+    def targets(self) -> Sequence[StreamTarget]:
+        """The source's stream views that are kept online."""
+        ...
 
     def newest_us(self, entries: Entries) -> int | None:
-        """The time of the newest event."""
-        events = {shard: [entry for entry in some if entry.kind is Kind.EVENT] for shard, some in entries.items()}
-        events = {shard: some for shard, some in events.items() if some}
-        if not events:
-            return None
-        newest: int | None = self.frame(events).select(pl.col(self._timestamp).dt.timestamp("us").max()).item()
-        return newest
+        """The time of the newest event among some entries; None where there is none."""
+        ...
+
+
+class LogVersion(Protocol):
+    """One version of an event log; see `LogSnapshot`."""
+
+    def has_history(self) -> bool:
+        """Whether it holds any event."""
+        ...
+
+
+class HistoryLog(Protocol):
+    """What a desk needs of the event log; see `EventLog`."""
+
+    def snapshot(self) -> LogVersion:
+        """The newest version."""
+        ...
 
 
 class StreamDesk:
@@ -63,76 +56,86 @@ class StreamDesk:
 
     Parameters
     ----------
-    contexts
-        The source's stream views that are kept online.
-    marks
-        The marks as this process knows them.
     now_us
         The clock.
+    now_s
+        A clock that never goes back, in seconds.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: str,
         log: StreamLog,
-        event_log: EventLog,
-        contexts: Sequence[ViewContext],
-        online: OnlineStore,
-        marks: CachedMark,
+        event_log: HistoryLog,
+        views: DeskViews,
+        streams: StreamParts,
         now_us: Callable[[], int],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.source, self.log = source.name, log
-        self._event_log, self._contexts, self._online, self._marks = event_log, contexts, online, marks
-        self._decoder = _Decoder(source, event_log)
-        self.rows = {context.view.name: ViewRows(context) for context in contexts}
+        self.source, self.log = source, log
+        self._event_log, self._views, self._streams, self._now_s = event_log, views.targets, streams, now_s
         self._lock = threading.RLock()
         self._registered = False
-        targets = [self._target(context) for context in contexts]
-        self.writer = StreamWriter(source.name, log, online.streams, targets, now_us, self._decoder.newest_us)
+        self._folded_here: set[int] = set()
+        self.writer = StreamWriter(source, log, streams, views.targets, now_us, views.newest_us, now_s)
 
     def register(self) -> None:
         """Let views take the stream from here on, if the source never had an event; others wait for their first sync."""
         if self._registered:
             return
         with self._lock:
-            number, streams = log_number(self.log.incarnation), self._online.streams
-            views = [context.view for context in self._contexts]
-            new = [view for view in views if streams.taken(view.name, view.version) is None]
+            number, streams = log_number(self.log.incarnation), self._streams
+            new = [view for view in self._views if streams.taken(view.name, view.version) is None]
             if new:
                 ends = self.log.ends()  # before it is asked whether there was an event: one in between lies behind them
                 if self.log.events() == 0 and not self._event_log.snapshot().has_history():
                     for view in new:
                         streams.register(view.name, view.version, Taken(number, ends))
-            self.writer.look()
+                    self.writer.look()
             self._registered = True
 
     def takes(self, view: FeatureView) -> bool:
         """Whether a view takes this log's stream."""
-        taken = self._online.streams.taken(view.name, view.version)
+        taken = self._streams.taken(view.name, view.version)
         return taken is not None and taken.log == log_number(self.log.incarnation)
 
-    def behind(self, receipt: Receipt) -> Mapping[int, int]:
-        """The positions up to which the events of a receipt are visible.
+    def make_visible(self, positions: Mapping[int, int], *, wait: bool, timeout_s: float = VISIBLE_TIMEOUT_S) -> None:
+        """Fold the shards that nobody owns; with `wait`, return when the owners of the others have folded theirs too.
 
-        Of a duplicate the first one counts, wherever it stands: whoever sent it may have been killed before it was folded.
+        Raises
+        ------
+        StoreUnavailableError
+            With `wait`: the owners take too long.
         """
-        if not receipt.duplicate:
-            return receipt.positions
-        return {shard: place.position for shard, place in self.log.ends().items()}
+        deadline_s = self._now_s() + timeout_s
+        left = dict(positions) if self._views else {}
+        while left:
+            owned = self._streams.owners(self.source, list(left))
+            self._take_over(left.keys(), owned.keys())
+            self.fold({shard: end for shard, end in left.items() if shard not in owned})
+            left = {shard: end for shard, end in left.items() if shard in owned}
+            if not wait or self._becomes_visible(left, min(deadline_s, self._now_s() + _OWNERS_S)):
+                return
+            if self._now_s() >= deadline_s:
+                mend = "Look whether `tilefold write-stream` runs and what it says; the events are durable."
+                thing, rule = f"source '{self.source}'", "its writer must fold events in time"
+                raise StoreUnavailableError(complaint(thing, rule, f"{timeout_s:g} s", mend))
 
-    def make_visible(self, positions: Mapping[int, int], *, wait: bool) -> None:
-        """Fold the shards that nobody owns; with `wait`, return when the owners of the others have folded theirs too."""
-        if not positions or not self._contexts:
-            return
-        owned = self._online.streams.owners(self.source, list(positions))
-        self.fold({shard: end for shard, end in positions.items() if shard not in owned})
-        if wait and owned:
-            self.wait({shard: end for shard, end in positions.items() if shard in owned})
+    def claim(self, writer: bytes, lease_ms: int, report: bytes) -> list[int]:
+        """The shards that a writer process owns from here on; see `StreamParts.claim`."""
+        return self._streams.claim(self.source, writer, self.log.shards, lease_ms, report)
+
+    def release(self, writer: bytes) -> None:
+        """Let go of all that a writer process owns."""
+        self._streams.release(self.source, writer, self.log.shards)
+
+    def standing(self) -> Standing:
+        """How far the stream is written, and who writes it."""
+        return standing_of(self.source, self.log, self._streams, self.written())
 
     def written(self) -> dict[int, int] | None:
         """Of each shard the position up to which all views that take the stream hold it; None where none does."""
-        views = [context.view for context in self._contexts]
-        taken = [self._online.streams.taken(view.name, view.version) for view in views]
+        taken = [self._streams.taken(view.name, view.version) for view in self._views]
         number = log_number(self.log.incarnation)
         places = [each.places for each in taken if each is not None and each.log == number]
         shards = range(self.log.shards)
@@ -141,58 +144,44 @@ class StreamDesk:
     def fold(self, positions: Mapping[int, int]) -> None:
         """Fold these shards up to these positions, in this process."""
         with self._lock:
+            if any(view.places is None for view in self.writer.views):
+                self.writer.look()  # a process that has just begun, or a view that takes the stream by now
             while behind := self._behind(positions):
                 if not self.writer.step(behind).entries:
                     break
+
+    def _take_over(self, shards: Collection[int], owned: Collection[int]) -> None:
+        """Ask where the views stand if others have folded some of these shards since."""
+        free = set(shards) - set(owned)
+        if not free <= self._folded_here:
+            self.look()
+        self._folded_here = (self._folded_here - set(owned)) | free
 
     def look(self) -> None:
         """Ask again which views take the stream; after a sync."""
         with self._lock:
             self.writer.look()
 
-    def wait(self, positions: Mapping[int, int], timeout_s: float = VISIBLE_TIMEOUT_S) -> None:
-        """Wait until whoever owns these shards has made them visible up to these positions.
+    def catch_up(self) -> None:
+        """Look where the views stand after a sync, and fold what they lack and nobody else folds."""
+        self.look()
+        self.make_visible({shard: place.position for shard, place in self.log.ends().items()}, wait=False)
 
-        Raises
-        ------
-        StoreUnavailableError
-            It takes too long.
-        """
-        deadline_s = time.monotonic() + timeout_s
+    def _becomes_visible(self, positions: Mapping[int, int], deadline_s: float) -> bool:
+        """Wait until whoever owns these shards has made them visible up to these positions; whether that was in time."""
         while not self._is_visible(positions):
-            if time.monotonic() > deadline_s:
-                mend = "Look whether `tilefold write-stream` runs and what it says; the events are durable."
-                thing, rule = f"source '{self.source}'", "its writer must fold events in time"
-                raise StoreUnavailableError(complaint(thing, rule, f"{timeout_s:g} s", mend))
+            if self._now_s() >= deadline_s:
+                return False
             time.sleep(_POLL_S)
+        return True
 
     def _is_visible(self, positions: Mapping[int, int]) -> bool:
         """Whether every view that takes the stream has come so far."""
         number = log_number(self.log.incarnation)
-        views = [context.view for context in self._contexts]
-        taken = [self._online.streams.taken(view.name, view.version) for view in views]
+        taken = [self._streams.taken(view.name, view.version) for view in self._views]
         places = [each.places for each in taken if each is not None and each.log == number]
         return all(held[shard].position >= end for held in places for shard, end in positions.items() if shard in held)
 
     def _behind(self, positions: Mapping[int, int]) -> list[int]:
         places = self.writer.places(list(positions))
         return [shard for shard, place in places.items() if place < positions[shard]]
-
-    def _target(self, context: ViewContext) -> StreamTarget:
-        view, rows, online = context.view, self.rows[context.view.name], self._online
-        prefix = online.entity_key(view.name, view.version, "")
-
-        def rows_of(entries: Entries) -> Rows:
-            return rows.of(self._decoder.frame(entries))
-
-        return StreamTarget(
-            name=view.name,
-            version=view.version,
-            folder=context.stream_folder,
-            codec=context.stream_codec,
-            ttl_ms=context.ttl_ms,
-            key_of=lambda entity: prefix + entity.encode(),
-            rows=rows_of,
-            mark=lambda: self._marks.get(view.name, view.version),
-            from_us=(lambda: online.streams.latest(view.source.name)) if context.ends_at_newest else (lambda: None),
-        )

@@ -13,6 +13,7 @@ from pathlib import Path
 from tilefold.declaration.sources import Source, StreamSource
 from tilefold.engine.time import span_us
 from tilefold.errors import InputError, complaint
+from tilefold.serving.binding import Binding
 from tilefold.stores.embedded import EmbeddedServer, open_embedded
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.stream_log import StreamLog
@@ -29,16 +30,16 @@ class StreamHome:
 
     Parameters
     ----------
-    root
-        The workspace's root; a folder where `url` is None.
+    binding
+        The workspace's root and name, and the place of its streams that it is bound to.
     url
         A Redis-protocol server, or `kafka://host:port`; None for an embedded server under the root.
-    name
-        The prefix of the workspace's keys.
+    online_url
+        The online store's server: beside Kafka it keeps which ids came before.
     """
 
-    def __init__(self, root: str, url: str | None, name: str) -> None:
-        self._root, self._url, self._name = root, url, name
+    def __init__(self, binding: Binding, url: str | None, online_url: str) -> None:
+        self._binding, self._url, self._online_url = binding, url, online_url
         self._server: EmbeddedServer | None = None
         self._logs: dict[str, StreamLog] = {}
         self._lock = threading.Lock()
@@ -50,6 +51,8 @@ class StreamHome:
         ------
         InputError
             The source takes no pushed events, or there is no place for an embedded server.
+        StoreMismatchError
+            The workspace is bound to another place.
         StoreUnavailableError, StorePolicyError
             The server does not answer or is not fit.
         """
@@ -63,6 +66,10 @@ class StreamHome:
                 self._logs[source.name] = self._opened(source, event_log, now_us)
             return self._logs[source.name]
 
+    def used(self) -> bool:
+        """Whether a log was ever opened, here or elsewhere."""
+        return self._binding.bound() is not None
+
     def close(self) -> None:
         """Close the logs; the owner of the embedded server returns after it has exited."""
         with self._lock:
@@ -72,18 +79,24 @@ class StreamHome:
                 self._server.close()
 
     def _opened(self, source: StreamSource, event_log: EventLog, now_us: Callable[[], int]) -> StreamLog:
-        config = source.stream_config
-        horizon_us = span_us(config.dedupe_horizon)
-        log = ValkeyLog.connect(
-            self._place(), self._name, source.name, shards=config.shards, horizon_us=horizon_us, now_us=now_us
-        )
+        self._binding.check(self._url)
+        log = self._connected(source, now_us)
         try:
+            self._binding.bind(self._url)  # once it has answered: a mistyped URL binds nothing
             if barrier := event_log.last_barrier():
                 log.append_barrier(barrier)
         except BaseException:
             log.close()
             raise
         return log
+
+    def _connected(self, source: StreamSource, now_us: Callable[[], int]) -> StreamLog:
+        name, shards = self._binding.name, source.stream_config.shards
+        horizon_us = span_us(source.stream_config.dedupe_horizon)
+        if self._url and self._url.startswith(KAFKA):
+            connect = _kafka()
+            return connect(self._url, self._online_url, name, source.name, shards=shards, horizon_us=horizon_us, now_us=now_us)
+        return ValkeyLog.connect(self._place(), name, source.name, shards=shards, horizon_us=horizon_us, now_us=now_us)
 
     def _place(self) -> str:
         """The URL of the server, started where it is an embedded one."""
@@ -94,10 +107,26 @@ class StreamHome:
         return self._server.url
 
     def _folder(self) -> Path:
-        if "://" in self._root:
+        if "://" in self._binding.root:
             mend = 'Give stream="redis://host:6379/0": an embedded server needs a folder of its own.'
-            raise InputError(complaint("workspace", "a root on an object store needs a stream URL", self._root, mend))
-        return Path(self._root)
+            raise InputError(complaint("workspace", "a root on an object store needs a stream URL", self._binding.root, mend))
+        return Path(self._binding.root)
+
+
+def _kafka() -> Callable[..., StreamLog]:
+    """Opens a log on Kafka; its client library is an optional extra.
+
+    Raises
+    ------
+    InputError
+        The library is not installed.
+    """
+    try:
+        from tilefold.stores.kafka_log import KafkaLog  # noqa: PLC0415 - only where it is wanted
+    except ModuleNotFoundError as error:
+        mend = "Install it: pip install tilefold[kafka]."
+        raise InputError(complaint("stream URL", "Kafka needs the library confluent-kafka", KAFKA, mend)) from error
+    return KafkaLog.connect
 
 
 def _memory() -> str:

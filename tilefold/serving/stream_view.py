@@ -9,7 +9,6 @@ two writers at once and a sleeper that wakes up all count an event once.
     part of key b        |==|                           all of its events are folded
 """
 
-import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -26,12 +25,6 @@ from tilefold.stores.stream_parts import StreamWrite, Taken
 Entries = Mapping[int, Sequence[Entry]]
 ATTEMPTS = 1_000
 CACHE_BYTES = 256 * 1024 * 1024
-_REVISION_BITS = 62
-
-
-def drawn_revision() -> int:
-    """A revision that no part had before: one that counted would come again after a server lost its last writes."""
-    return secrets.randbits(_REVISION_BITS) + 1
 
 
 class PartStore(Protocol):
@@ -42,9 +35,9 @@ class PartStore(Protocol):
         ...
 
     def write(
-        self, view: str, version: str, taken: Taken, writes: Sequence[StreamWrite], ttl_ms: int | None
+        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
     ) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log, or is behind these places."""
+        """Replace stream parts by compare-and-set; None where the view does not take this log, or is at other places."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:
@@ -53,6 +46,10 @@ class PartStore(Protocol):
 
     def advance(self, view: str, version: str, taken: Taken) -> bool:
         """Note how far the log is in all stream parts; False where that is not sure any more."""
+        ...
+
+    def lapse(self, view: str, version: str, taken: Taken, starts: Mapping[int, int]) -> bool:
+        """Make a view that is behind where its log begins not ready until it is seeded anew."""
         ...
 
 
@@ -121,10 +118,13 @@ class ViewWriter:
         Parameters
         ----------
         starts
-            Where the log begins. A view that is behind it lacks what was trimmed, and takes nothing until it is seeded anew.
+            Where the log begins. A view that is behind it lacks what was trimmed: it is not ready until it is seeded anew.
         """
         taken = self._store.taken(self.target.name, self.target.version)
-        if taken is None or taken.log != self._log or _is_behind(taken.places, starts):
+        if taken is not None and taken.log == self._log and is_behind(taken.places, starts):
+            self._store.lapse(self.target.name, self.target.version, taken, starts)
+            taken = None
+        if taken is None or taken.log != self._log:
             self.forget()
             self.places = None
             return
@@ -226,25 +226,33 @@ class ViewWriter:
     def _write(self, parts: Mapping[bytes, StreamPart], shards: Collection[int], now_us: int) -> list[bytes] | None:
         """The keys that another writer came first to; None where the view does not take this log from here on."""
         assert self.places is not None
-        target, mark, from_us = self.target, self.target.mark(), self.target.from_us()
-        writes: list[StreamWrite] = []
-        for key, part in parts.items():
-            target.folder.tidy(part, mark, now_us, from_us)
-            before = part.revision or None
-            part.revision = drawn_revision()
-            writes.append(StreamWrite(key, before, target.codec.encode(part)))
+        target, sizes = self.target, list[int]()
+        writes = self._made(parts, now_us, sizes)
         taken = replace(self._taken, places={shard: self.places[shard] for shard in shards})
         done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms)
         if done is None:
             return None
-        for write, written in zip(writes, done, strict=True):
+        lost = []
+        for (key, part), size_bytes, written in zip(parts.items(), sizes, done, strict=True):
             if written:
-                self._keep(write.key, parts[write.key], len(write.blob))
+                self._keep(key, part, size_bytes)
             else:
-                self._drop(write.key)
-        lost = [write.key for write, written in zip(writes, done, strict=True) if not written]
+                self._drop(key)
+                lost.append(key)
         self.conflicts += len(lost)
         return lost
+
+    def _made(self, parts: Mapping[bytes, StreamPart], now_us: int, sizes: list[int]) -> Iterator[StreamWrite]:
+        """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
+        tidy, encode = self.target.folder.tidy, self.target.codec.encode
+        mark, from_us = self.target.mark(), self.target.from_us()
+        for key, part in parts.items():
+            tidy(part, mark, now_us, from_us)
+            before = part.revision or None
+            part.revision += 1
+            blob = encode(part)
+            sizes.append(len(blob))
+            yield StreamWrite(key, before, blob)
 
     def _keep(self, key: bytes, part: StreamPart, size_bytes: int) -> None:
         """Put a part at the young end of what is kept, and let the oldest ones go."""
@@ -260,7 +268,8 @@ class ViewWriter:
             self._cached_bytes -= known.size_bytes + len(key)
 
 
-def _is_behind(places: Mapping[int, Place], starts: Mapping[int, int]) -> bool:
+def is_behind(places: Mapping[int, Place], starts: Mapping[int, int]) -> bool:
+    """Whether a view at these places lacks entries that a log with these starts holds no more."""
     return any(shard not in places or places[shard].position < start for shard, start in starts.items())
 
 
@@ -294,14 +303,15 @@ def _by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[_Piece]
 
 
 def _move(parts: Iterable[StreamPart], ends: Mapping[int, int]) -> None:
-    """Let parts say that they include the log up to these ends; those that said the same before share what they say now."""
-    before: Mapping[int, int] | None = None
-    after: Mapping[int, int] = {}
+    """Let parts say that they include the log up to these ends; most then share what they say."""
+    known: dict[int, tuple[Mapping[int, int], Mapping[int, int]]] = {}  # by the identity of what parts said before
     for part in parts:
-        if part.positions is not before:
-            before = part.positions
-            after = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
-        part.positions = after
+        before = part.positions
+        pair = known.get(id(before))
+        if pair is None:
+            moved = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
+            pair = known[id(before)] = (before, ends if moved == ends else moved)
+        part.positions = pair[1]
 
 
 def _cuts(parts: Iterable[StreamPart], places: Mapping[int, Place]) -> dict[int, set[int]]:

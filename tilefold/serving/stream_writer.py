@@ -88,7 +88,7 @@ class StreamWriter:
         if not read:
             return Step(0, {})
         newest_us = self._newest_us(read)
-        if newest_us is not None:  # before it is folded: windows that end at the newest event never end before one in a part
+        if newest_us is not None:  # before the parts: a writer that dies in between comes back to these entries
             self._store.note_latest(self._source, newest_us)
         done = [view.fold(read, self._now_us()) for view in self.views]
         if not all(done):

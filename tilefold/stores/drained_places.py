@@ -6,12 +6,20 @@ Do not change: they are on disk.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.stream_log import ORIGIN, Place
 
 
-def drained_places(snapshot: Snapshot, incarnation: str, shards: Iterable[int]) -> dict[int, Place]:
+class Claims(Protocol):
+    """The application transactions of one version of a table."""
+
+    def claim(self, name: str) -> int | None:
+        """The number of one; None where it was never set."""
+        ...
+
+
+def drained_places(snapshot: Claims, incarnation: str, shards: Iterable[int]) -> dict[int, Place]:
     """The place behind the last entry that the table holds; `ORIGIN` where it holds none."""
     places = {}
     for shard in shards:

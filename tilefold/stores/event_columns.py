@@ -9,6 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
+from tilefold.declaration.names import is_pattern
 from tilefold.errors import InputError, complaint
 
 EVENT_ID = "event_id"
@@ -99,6 +100,9 @@ def check_columns(source: str, columns: pl.Schema) -> None:
             raise InputError(
                 complaint(f"source {source!r}", "names that start with tf_ are reserved", name, "Rename the column.")
             )
+        if is_pattern(name):
+            rule = "a column's name may not be * nor stand between ^ and $, which Polars takes for a pattern of names"
+            raise InputError(complaint(f"source {source!r}", rule, name, "Rename the column."))
         if not storable(dtype):
             rule = f"column {name!r} must have a type that Delta can hold"
             mend = (

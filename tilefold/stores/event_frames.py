@@ -13,7 +13,7 @@ import polars as pl
 from tilefold.errors import FileError, InputError, complaint
 from tilefold.stores.event_columns import EVENT_ID, check_columns
 from tilefold.stores.event_ids import row_ids
-from tilefold.stores.event_values import as_typed, from_records, learned_type, refusal
+from tilefold.stores.event_values import FIRST_US, LAST_US, as_typed, from_records, learned_type, refusal
 
 
 def conform(
@@ -44,7 +44,18 @@ def conform(
     typed = frame.select(as_typed(frame[name], source, dtype) for name, dtype in columns.items())
     for name in (timestamp, *(name for name in key_columns if name in columns)):
         _check_no_nulls(typed[name], source, "the timestamp" if name == timestamp else "a join key")
+    _check_years(typed[timestamp], source)
     return typed.with_columns(_ids(frame, typed, source))
+
+
+def _check_years(times: pl.Series, source: str) -> None:
+    times_us = times.dt.timestamp("us")
+    outside = ~times_us.is_between(FIRST_US, LAST_US)
+    if outside.any():
+        row = int(outside.arg_max() or 0)
+        mend = f"Correct or drop these rows ({int(outside.sum())} of {len(times)})."
+        rule = "must lie in the years 1 to 9999, as microseconds"
+        raise refusal(source, times.name, row, rule=rule, value=times_us[row], mend=mend)
 
 
 def _run(frame: pl.LazyFrame, source: str) -> pl.DataFrame:

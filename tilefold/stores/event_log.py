@@ -21,7 +21,6 @@ from tilefold.stores.delta_files import TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.event_columns import (
     ADDED_COLUMNS,
-    BARRIER,
     DATE,
     EPOCH,
     PARTITION_BY,
@@ -29,11 +28,15 @@ from tilefold.stores.event_columns import (
     declared_columns,
 )
 from tilefold.stores.event_frames import collected, conform, learn_columns
+from tilefold.stores.log_barriers import number_barrier
 from tilefold.stores.log_changes import append_day, import_day, replace_day
 from tilefold.stores.log_days import dates_between, first_of_each, rows_by_day
 from tilefold.stores.log_results import AppendResult, Barrier
 from tilefold.stores.log_snapshot import LogSnapshot
 from tilefold.stores.log_writes import LogWrite
+from tilefold.stores.staged_days import StagedDays
+from tilefold.stores.stream_log import Entry
+from tilefold.stores.stream_payload import decode_frame
 from tilefold.stores.streamed_writes import Places, Streamed, StreamedResult, StreamedWrite
 
 __all__ = ["AppendResult", "Barrier", "EventLog", "Frame"]
@@ -175,19 +178,24 @@ class EventLog:
         ConflictError, FileError, FormatError
             As `Table.commit`; and what `read` raises.
         """
-        return StreamedWrite(self._table, self.timestamp, incarnation, shards, read).commit()
+        staging = partial(StagedDays, self._table, self.timestamp)
+        return StreamedWrite(self._table, staging, incarnation, shards, read).commit()
+
+    def streamed_rows(self, entries: Mapping[int, Sequence[Entry]], epochs: Sequence[int]) -> pl.DataFrame:
+        """The events among some entries as rows for `append_streamed`; `epochs` has one number for each.
+
+        Raises
+        ------
+        FormatError
+            A payload is broken or of another schema.
+        """
+        assert self.columns is not None, "a stream source declares its columns"
+        rows = decode_frame(entries, self.columns, arrivals=True)
+        return rows.with_columns(pl.Series(EPOCH, epochs, dtype=pl.Int64))
 
     def take_barrier(self) -> Barrier:
         """Number the next compaction of the source and mark its place in the log."""
-        number = 0
-
-        def decide(snapshot: Snapshot) -> Change:
-            nonlocal number
-            number = (snapshot.claim(BARRIER) or 0) + 1
-            return Change(claims={BARRIER: number})
-
-        version = self._table.commit(decide)
-        return Barrier(number, version)
+        return number_barrier(self._table, lambda claims: Change(claims=claims))
 
     def last_barrier(self) -> int:
         """Number of the last barrier; 0 where none was taken."""

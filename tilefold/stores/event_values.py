@@ -14,6 +14,8 @@ from tilefold.errors import InputError, complaint
 from tilefold.stores.event_columns import EVENT_ID, TIMESTAMP
 from tilefold.stores.plain_values import check_of, is_naive
 
+FIRST_US, LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first and the last microsecond of the years 1 to 9999, which dates can hold."""
 _ZONED = "timestamps must carry a time zone"
 _ZONED_MEND = "Say which zone it is in: value.replace(tzinfo=UTC)."
 _CONVERT = "Convert the column first."
@@ -78,10 +80,15 @@ def fit_values(name: str, values: Sequence[Any], dtype: pl.DataType) -> Fit:
     unfit = [row for row, value in enumerate(values) if value is not None and not fits(value)]
     if not unfit:
         return Fit(pl.Series(name, values, dtype=dtype, strict=True), {})
-    rules = {row: _ZONED if is_naive(values[row]) else f"must be of type {dtype}" for row in unfit}
+    rules = {row: fit_rule(values[row], dtype) for row in unfit}
     kept = [None if row in rules else value for row, value in enumerate(values)]
-    mend = _ZONED_MEND if rules[unfit[0]] == _ZONED else _CONVERT
-    return Fit(pl.Series(name, kept, dtype=dtype, strict=True), rules, mend)
+    _, mend = rules[unfit[0]]
+    return Fit(pl.Series(name, kept, dtype=dtype, strict=True), {row: rule for row, (rule, _) in rules.items()}, mend)
+
+
+def fit_rule(value: object, dtype: pl.DataType) -> tuple[str, str]:
+    """What a value that does not fit breaks, and how to mend it."""
+    return (_ZONED, _ZONED_MEND) if is_naive(value) else (f"must be of type {dtype}", _CONVERT)
 
 
 def as_typed(series: pl.Series, source: str, dtype: pl.DataType) -> pl.Series:

@@ -13,7 +13,8 @@ import polars as pl
 
 from tilefold.stores.delta_snapshot import Snapshot, fingerprint
 from tilefold.stores.drained_places import drained_places
-from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, SHARD, STREAMED
+from tilefold.stores.event_columns import DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, SHARD, STREAMED
+from tilefold.stores.log_barriers import last_barrier
 from tilefold.stores.stream_log import Place
 
 
@@ -55,7 +56,7 @@ class LogSnapshot:
     @property
     def barrier(self) -> int:
         """Number of the last barrier at or before this version; 0 where there is none."""
-        return self.pinned.claim(BARRIER) or 0
+        return last_barrier(self.pinned)
 
     def days(self) -> dict[date, DayFiles]:
         """Every date that holds events, ascending."""

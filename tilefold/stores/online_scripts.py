@@ -86,18 +86,23 @@ return removed
 """)
 
 # KEYS state, store id; ARGV stamp, the store's id at `begin`, and of a sync that has seeded stream parts its token, the log
-# and the places (field, value ...) that they include. Answers -1 where this is another store than then, or one in which the
-# sync has not begun: it was emptied or replaced meanwhile, and what the sync wrote before is lost.
+# and the places (field, value ...) that they include. A repeat is answered as the first time. While stream parts are seeded,
+# no other sync commits: the seeding stands on the mark that it found. Answers -1 where this is another store than then, or one in
+# which the sync has not begun: it was emptied or replaced meanwhile, and what the sync wrote before is lost.
 COMMIT = Script(f"""{_COMPARE}
 local state, mine = KEYS[1], ARGV[1]
 local mark = redis.call('HGET', state, 'mark')
 if mark and above(mark, mine) then return 0 end
 local begun = mark == mine or redis.call('HEXISTS', state, '+' .. mine) == 1
 if not begun or redis.call('GET', KEYS[2]) ~= ARGV[2] then return -1 end
+local seed = redis.call('HGET', state, 'seed')
 if ARGV[3] then
-  if redis.call('HGET', state, 'seed') ~= ARGV[3] then return 0 end
+  if not seed and mark == mine and redis.call('HGET', state, 'log') == ARGV[4] then return 1 end
+  if seed ~= ARGV[3] then return 0 end
   redis.call('HDEL', state, 'seed')
   redis.call('HSET', state, 'log', unpack(ARGV, 4))
+elseif seed then
+  return 0
 end
 redis.call('HSET', state, 'mark', mine, 'store', ARGV[2])
 for _, field in ipairs(redis.call('HKEYS', state)) do

@@ -9,7 +9,8 @@ measure and route each command. Going straight to `Connection`, one read takes h
 """
 
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from hiredis import pack_command
@@ -68,6 +69,31 @@ class RoundTrips:
         except ConnectionError:
             return self._again(lambda: self._exchange(request, replies))
 
+    def overlapped(self, requests: Iterable[tuple[bytes, int]]) -> Iterator[list[Any]]:
+        """The replies to requests of several commands each, one after the other: the next is made while the server works.
+
+        Raises the client library's errors; after a broken connection what was not answered is sent again, as by `many`.
+        """
+        connection, waiting = self._take(), deque[tuple[bytes, int]]()
+        whole = False
+        try:
+            for request, replies in requests:
+                waiting.append((request, replies))
+                connection.send_packed_command((request,), check_health=False)
+                if len(waiting) > 1:
+                    yield _replies(connection, waiting[0][1])
+                    waiting.popleft()
+            while waiting:
+                yield _replies(connection, waiting[0][1])
+                waiting.popleft()
+            whole = True
+        except ConnectionError:
+            connection.disconnect()
+            yield from (self.many(request, replies) for request, replies in waiting)
+            yield from (self.many(request, replies) for request, replies in requests)
+        finally:
+            self._idle.append(connection) if whole else connection.disconnect()
+
     def close(self) -> None:
         """Close the idle connections; those in use are closed or kept by who uses them."""
         while self._idle:
@@ -116,3 +142,7 @@ class RoundTrips:
             settings["socket_timeout"] = timeout_s + self._wait_s
         connection: AbstractConnection = self._pool.connection_class(**settings)
         return connection
+
+
+def _replies(connection: AbstractConnection, count: int) -> list[Any]:
+    return [connection.read_response() for _ in range(count)]

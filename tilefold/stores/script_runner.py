@@ -59,11 +59,20 @@ class ScriptRunner:
 
     def run_all(self, script: Script, calls: Sequence[Call]) -> list[int]:
         """The answers to calls sent at once."""
-        request = b"".join(
-            [packed(b"EVALSHA", script.digest, b"%d" % len(call.keys), *call.keys, *call.args) for call in calls]
-        )
         try:
-            return self._sent(script, request, len(calls))
+            return self._sent(script, _request(script, calls), len(calls))
+        except RedisError as error:
+            raise self._faults.translated(error) from error
+
+    def run_overlapped(self, script: Script, batches: Iterable[Sequence[Call]]) -> Iterator[Any]:
+        """The answers to calls that are sent batch by batch; the next batch is made while the server works on the last."""
+        rest = iter(batches)
+        for first in rest:  # by itself, so that the server knows the script
+            yield from self.run_all(script, first)
+            break
+        try:
+            for answers in self._trips.overlapped((_request(script, batch), len(batch)) for batch in rest):
+                yield from answers
         except RedisError as error:
             raise self._faults.translated(error) from error
 
@@ -73,6 +82,10 @@ class ScriptRunner:
         except NoScriptError:
             self._trips.one(packed(b"SCRIPT", b"LOAD", script.text))
             return self._trips.many(request, replies)
+
+
+def _request(script: Script, calls: Sequence[Call]) -> bytes:
+    return b"".join([packed(b"EVALSHA", script.digest, b"%d" % len(call.keys), *call.keys, *call.args) for call in calls])
 
 
 def spans(sizes: Iterable[int]) -> Iterator[slice]:

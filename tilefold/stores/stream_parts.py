@@ -7,7 +7,7 @@ believes them to be further than they are (they were seeded anew, or the server 
 
 import secrets
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -17,13 +17,15 @@ from redis.exceptions import RedisError
 from tilefold.engine.stream_codec import REVISION
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
-from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_KEYS, Call, batched, spans
+from tilefold.stores.online_samples import scan
+from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_BYTES, SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
     ADVANCE,
     BEGIN_SEED,
     CLAIM,
     CLEAR,
+    LAPSE,
     LATEST,
     LOG_FIELD,
     PLACE_PREFIX,
@@ -100,9 +102,9 @@ class StreamParts:
             raise self._link.faults.translated(error) from error
 
     def write(
-        self, view: str, version: str, taken: Taken, writes: Sequence[StreamWrite], ttl_ms: int | None
+        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
     ) -> list[bool] | None:
-        """Replace stream parts, each if its revision is still the one given.
+        """Replace stream parts, each if its revision is still the one given; they are made while others are on their way.
 
         Parameters
         ----------
@@ -111,18 +113,13 @@ class StreamParts:
 
         Returns
         -------
-        Whether each was written; None where the view does not take this log any more, or was taken back behind these places.
+        Whether each was written; None where the view does not take this log any more, or is at other places by now.
         """
         state = self._keys.state(view, version)
         lows = [each for shard, place in taken.places.items() for each in (_field(shard), _NUMBER.pack(place.position))]
         head = [_log_value(taken), _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
-        calls = (
-            Call([state, *(write.key for write in writes[span])], [*head, *_pairs(writes[span])])
-            for span in spans(len(write.blob) for write in writes)
-        )
-        answers: list[bytes] = []
-        for batch in batched(calls, PIPELINE_SCRIPTS):
-            answers += self._scripts.run_all(WRITE_STREAM, batch)  # type: ignore[arg-type] # this script answers bytes
+        calls = (Call([state, *(write.key for write in some)], [*head, *_pairs(some)]) for some in _scriptfuls(writes))
+        answers = list(self._scripts.run_overlapped(WRITE_STREAM, batched(calls, PIPELINE_SCRIPTS)))
         if not all(answers):
             return None
         return [digit == ord("1") for digit in b"".join(answers)]
@@ -159,6 +156,12 @@ class StreamParts:
         """Take the view from the writers, to write all of its stream parts anew."""
         self._scripts.run(BEGIN_SEED, Call([self._keys.state(view, version)], [token]))
 
+    def lapse(self, view: str, version: str, taken: Taken, starts: Mapping[int, int]) -> bool:
+        """Make a view that is behind where its log begins not ready until it is seeded anew; False where it is not behind."""
+        pairs = [each for shard, start in starts.items() for each in (_field(shard), _NUMBER.pack(start))]
+        nobody = secrets.token_bytes(TOKEN_BYTES)
+        return self._scripts.run(LAPSE, Call([self._keys.state(view, version)], [_log_value(taken), nobody, *pairs])) == 1
+
     def seed(
         self, view: str, version: str, token: bytes, keys: Sequence[bytes], blobs: Sequence[bytes], ttl_ms: int | None
     ) -> bool:
@@ -167,10 +170,11 @@ class StreamParts:
         calls = (Call([state, *keys[span]], [token, _ttl(ttl_ms), *blobs[span]]) for span in spans(map(len, blobs)))
         return all(all(self._scripts.run_all(SEED, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
 
-    def clear(self, view: str, version: str, token: bytes, keys: Iterable[bytes]) -> bool:
-        """Remove the stream parts of these keys; False where another seeding has taken over."""
-        state = self._keys.state(view, version)
-        calls = (Call([state, *some], [token]) for some in batched(keys, SCRIPT_KEYS))
+    def keep_only(self, view: str, version: str, token: bytes, keys: Collection[bytes]) -> bool:
+        """Remove the stream parts of all other entities; False where another seeding has taken over."""
+        state, there = self._keys.state(view, version), scan(self._link, self._keys.all_entities(view, version))
+        others = batched((key for key in there if key not in keys), SCRIPT_KEYS)
+        calls = (Call([state, *some], [token]) for some in others)
         return all(all(self._scripts.run_all(CLEAR, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
 
     def owners(self, source: str, shards: Sequence[int]) -> dict[int, bytes]:
@@ -178,20 +182,28 @@ class StreamParts:
         found = self._link.command(b"MGET", *(self._keys.owner(source, shard) for shard in shards))
         return {shard: owner for shard, owner in zip(shards, found, strict=True) if owner is not None}
 
-    def claim(self, source: str, writer: bytes, shards: int, lease_ms: int) -> list[int]:
-        """Say that a writer process lives, and take or keep its share of the shards; which it owns now.
+    def claim(self, source: str, writer: bytes, shards: int, lease_ms: int, report: bytes = b"") -> list[int]:
+        """Say that a writer process lives and how it does, and take or keep its share of the shards; which it owns now.
 
         Every living writer's share is the shards whose number, modulo how many live, is its place among their sorted names. A
         share that still belongs to another is taken when that one lets go or its lease ends.
         """
-        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
-        answer: Any = self._scripts.run(CLAIM, Call(keys, [writer, b"%d" % lease_ms]))
+        answer: Any = self._scripts.run(CLAIM, Call(self._writing(source, shards), [writer, b"%d" % lease_ms, report]))
         return [shard for shard in range(shards) if answer[shard : shard + 1] == b"1"]
 
     def release(self, source: str, writer: bytes, shards: int) -> None:
         """Let go of all that a writer process owns."""
-        keys = [self._keys.writers(source), *(self._keys.owner(source, shard) for shard in range(shards))]
-        self._scripts.run(RELEASE, Call(keys, [writer]))
+        self._scripts.run(RELEASE, Call(self._writing(source, shards), [writer]))
+
+    def reports(self, source: str) -> dict[bytes, bytes]:
+        """What the writer processes of a source reported last, by their names; one that was killed stays for a while."""
+        found = self._link.command(b"HGETALL", self._keys.reports(source))
+        return dict(zip(found[::2], found[1::2], strict=True))
+
+    def _writing(self, source: str, shards: int) -> list[bytes]:
+        """The keys of who writes a source's stream."""
+        owners = [self._keys.owner(source, shard) for shard in range(shards)]
+        return [self._keys.writers(source), self._keys.reports(source), *owners]
 
     def note_latest(self, source: str, latest_us: int) -> None:
         """Note the time of an event of a source; the newest one stays."""
@@ -201,6 +213,20 @@ class StreamParts:
         """The time of the newest event of a source; None where none was noted."""
         found = self._link.command(b"GET", self._keys.latest(source))
         return None if found is None else _NUMBER.unpack(found)[0]
+
+
+def _scriptfuls(writes: Iterable[StreamWrite]) -> Iterator[list[StreamWrite]]:
+    """As many at a time as one script may take."""
+    some: list[StreamWrite] = []
+    size_bytes = 0
+    for write in writes:
+        if len(some) == SCRIPT_KEYS or (some and size_bytes + len(write.blob) > SCRIPT_BYTES):
+            yield some
+            some, size_bytes = [], 0
+        some.append(write)
+        size_bytes += len(write.blob)
+    if some:
+        yield some
 
 
 def _ttl(ttl_ms: int | None) -> bytes:

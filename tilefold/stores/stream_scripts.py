@@ -1,15 +1,17 @@
 """The Lua that writes stream parts, where a comparison and the write that depends on it are one step.
 
 The rule: a stream part is only replaced by one that was made from it (its revision is compared), only while the view takes the
-stream of the very log that the writer reads, by the registration or seeding that the writer knows, and only if the parts
-include the log up to where the writer began to read. In a view's state hash stand
+stream of the very log that the writer reads, by the registration or seeding that the writer knows, and only from the places
+behind which the writer began to read. In a view's state hash stand
 
     log      24 bytes: which stream log the view takes, and the token of the registration or seeding that it takes it by
     w0 ...   16 bytes per shard: how far the log is in all stream parts, and the epoch in force behind it
     seed     the token of a sync that is writing all stream parts anew
 
 A server that was killed may come back without its last writes: then places are behind what a writer believes, and it is refused
-before it writes. One that came back between a writer's parts and its places has another run id, and its places stay.
+before it writes. So is a writer that others have overtaken: the log may have been trimmed where it began to read, barriers and
+all, so what it read may be of another epoch than it believes. A server that came back between a writer's parts and its places
+has another run id, and its places stay.
 """
 
 from tilefold.engine.stream_codec import REVISION, REVISION_START
@@ -39,7 +41,7 @@ return {{redis.call('HGETALL', KEYS[1]), run_id()}}
 
 # KEYS state, entities...; ARGV log and token, ttl in ms ('' for none), how many places, (field, position) of each, then of each
 # entity the revision it must have ('' for no stream part) and the new part. Answers a digit per entity, 1 where it was written;
-# nothing where the view does not take this log by this token, or its places are behind these positions.
+# nothing where the view does not take this log by this token, or its places are others than these.
 # A key that had no field gets its time to live; one that has a batch part without one keeps living.
 WRITE_STREAM = Script(f"""{_EXPIRE}
 local call, state = redis.call, KEYS[1]
@@ -47,7 +49,7 @@ if call('HGET', state, 'log') ~= ARGV[1] then return '' end
 local first = 4 + 2 * ARGV[3]
 for i = 4, first - 1, 2 do
   local place = call('HGET', state, ARGV[i])
-  if not place or struct.unpack('>i8', place) < struct.unpack('>i8', ARGV[i + 1]) then return '' end
+  if not place or struct.unpack('>i8', place) ~= struct.unpack('>i8', ARGV[i + 1]) then return '' end
 end
 local done = {{}}
 for i = 2, #KEYS do
@@ -100,6 +102,24 @@ redis.call('HSET', state, 'seed', ARGV[1])
 return 1
 """)
 
+# KEYS state; ARGV log and token, token of a seeding that nobody makes, then field and position of each shard's start. A view
+# whose places are behind where its log begins lacks what was trimmed: it is not ready until a sync seeds it anew.
+LAPSE = Script("""
+local state, behind = KEYS[1], false
+if redis.call('HGET', state, 'log') ~= ARGV[1] then return 0 end
+for i = 3, #ARGV, 2 do
+  local place = redis.call('HGET', state, ARGV[i])
+  behind = behind or not place or struct.unpack('>i8', place) < struct.unpack('>i8', ARGV[i + 1])
+end
+if not behind then return 0 end
+redis.call('HDEL', state, 'log', 'mark')
+for _, field in ipairs(redis.call('HKEYS', state)) do
+  if string.find(field, '^w%d') then redis.call('HDEL', state, field) end
+end
+redis.call('HSET', state, 'seed', ARGV[2])
+return 1
+""")
+
 # KEYS state, entities...; ARGV token, ttl in ms ('' for none), parts...
 SEED = Script(f"""{_EXPIRE}
 local call = redis.call
@@ -112,7 +132,7 @@ end
 return 1
 """)
 
-# KEYS state, entities...; ARGV token.
+# KEYS state, entities...; ARGV token of the seeding, which removes the parts that it did not write.
 CLEAR = Script("""
 if redis.call('HGET', KEYS[1], 'seed') ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do redis.call('HDEL', KEYS[i], 's') end
@@ -126,21 +146,26 @@ if not old or struct.unpack('>i8', old) < struct.unpack('>i8', ARGV[1]) then red
 return 1
 """)
 
-# KEYS writers, owners...; ARGV writer, lease in ms. Answers a digit per shard, 1 where the writer owns it now. Time is the
-# server's, which all writers share.
+# KEYS writers, reports, owners...; ARGV writer, lease in ms, what it reports. Answers a digit per shard, 1 where the writer
+# owns it now. Time is the server's, which all writers share. What a writer reported goes with it.
 CLAIM = Script("""
 local time, mine, lease = redis.call('TIME'), ARGV[1], tonumber(ARGV[2])
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], now, mine)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - lease)
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - lease)) do
+  redis.call('ZREM', KEYS[1], dead)
+  redis.call('HDEL', KEYS[2], dead)
+end
+redis.call('HSET', KEYS[2], mine, ARGV[3])
 redis.call('PEXPIRE', KEYS[1], lease * 10)
+redis.call('PEXPIRE', KEYS[2], lease * 10)
 local writers = redis.call('ZRANGE', KEYS[1], 0, -1)
 table.sort(writers)
 local place = 0
 for i, writer in ipairs(writers) do if writer == mine then place = i - 1 end end
 local owned = {}
-for i = 2, #KEYS do
-  local owner, wanted = redis.call('GET', KEYS[i]), (i - 2) % #writers == place
+for i = 3, #KEYS do
+  local owner, wanted = redis.call('GET', KEYS[i]), (i - 3) % #writers == place
   if owner == mine and not wanted then redis.call('DEL', KEYS[i]) end
   if wanted and (not owner or owner == mine) then
     redis.call('SET', KEYS[i], mine, 'PX', lease)
@@ -152,10 +177,11 @@ end
 return table.concat(owned)
 """)
 
-# KEYS writers, owners...; ARGV writer.
+# KEYS writers, reports, owners...; ARGV writer.
 RELEASE = Script("""
 redis.call('ZREM', KEYS[1], ARGV[1])
-for i = 2, #KEYS do
+redis.call('HDEL', KEYS[2], ARGV[1])
+for i = 3, #KEYS do
   if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
 end
 return 1

@@ -7,28 +7,18 @@ is read again from where that one ended; when anything else came in between, wha
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-import polars as pl
-
-from tilefold.stores.delta import Change, Table
-from tilefold.stores.delta_files import StagedFile
-from tilefold.stores.delta_snapshot import Snapshot
-from tilefold.stores.drained_places import drained_places, place_claims
-from tilefold.stores.event_columns import DATE, ORIGIN, STREAMED
-from tilefold.stores.small_files import files_to_merge
+from tilefold.stores.drained_places import Claims, drained_places, place_claims
 from tilefold.stores.stream_log import Place
 
 Places: TypeAlias = dict[int, Place]
 
 
 class Streamed(NamedTuple):
-    """Events that were read behind some places, and the places behind all that was read.
+    """Events that were read behind some places, as rows of the event log, and the places behind all that was read."""
 
-    `rows` hold the source's columns and those of `ADDED_COLUMNS` but `tf_date` and `tf_origin`.
-    """
-
-    rows: pl.DataFrame
+    rows: Any
     places: Mapping[int, Place]
 
 
@@ -41,58 +31,81 @@ class StreamedResult:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class _StagedDay:
-    file: StagedFile
-    merged: pl.DataFrame
+class Version(Claims, Protocol):
+    """One version of a table."""
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        ...
+
+
+class ClaimedTable(Protocol):
+    """A table with application transactions, changed by compare-and-set of its version; see `Table`."""
+
+    def snapshot(self) -> Any:
+        """Its newest `Version`."""
+        ...
+
+    def commit(self, decide: Callable[[Any], Any]) -> int:
+        """Apply the change that `decide` makes of the newest version; it runs again whenever another writer came first."""
+        ...
+
+
+class Staging(Protocol):
+    """Rows on their way into a table.
+
+    Attributes
+    ----------
+    days
+        How many there are by UTC date.
+    """
+
+    days: Mapping[date, int]
+
+    def stage(self, snapshot: Any) -> None:
+        """Make ready what is not ready yet for this version."""
+        ...
+
+    def change(self, claims: Mapping[str, int]) -> Any:
+        """What brings them into the version that they were staged for, with these application transactions."""
+        ...
 
 
 class StreamedWrite:
     """One commit of streamed events."""
 
     def __init__(
-        self, table: Table, timestamp: str, incarnation: str, shards: Sequence[int], read: Callable[[Places], Streamed]
+        self,
+        table: ClaimedTable,
+        staging: Callable[[Any], Staging],
+        incarnation: str,
+        shards: Sequence[int],
+        read: Callable[[Places], Streamed],
     ) -> None:
-        self._table, self._timestamp = table, timestamp
+        self._table, self._staging = table, staging
         self._incarnation, self._shards, self._read = incarnation, shards, read
         self._behind: Places | None = None
-        self._days: dict[date, pl.DataFrame] = {}
         self._places: Places = {}
-        self._staged: dict[date, _StagedDay] = {}
+        self._staged: Staging | None = None
 
     def commit(self) -> StreamedResult:
         """Read, write and commit; without anything new no commit is made."""
-        snapshot = self._table.snapshot()
-        self._prepare(snapshot)  # outside of the table's lock, so that other writers go on
+        snapshot: Version = self._table.snapshot()
+        self._prepared(snapshot)  # outside of the table's lock, so that other writers go on
         version = snapshot.version if self._places == self._behind else self._table.commit(self._decide)
-        return StreamedResult({day: rows.height for day, rows in sorted(self._days.items())}, self._places, version)
+        assert self._staged is not None, "it is prepared"
+        return StreamedResult(dict(sorted(self._staged.days.items())), self._places, version)
 
-    def _decide(self, snapshot: Snapshot) -> Change | None:
-        self._prepare(snapshot)
-        if self._places == self._behind:
-            return None
-        adds = [staged.file for staged in self._staged.values()]
-        removes = [staged.merged for staged in self._staged.values()]
-        return Change(adds, pl.concat(removes) if removes else None, place_claims(self._incarnation, self._places))
+    def _decide(self, snapshot: Version) -> Any:
+        staged = self._prepared(snapshot)
+        return None if self._places == self._behind else staged.change(place_claims(self._incarnation, self._places))
 
-    def _prepare(self, snapshot: Snapshot) -> None:
-        """Stage what is to come, as far as it is not staged yet for this version."""
+    def _prepared(self, snapshot: Version) -> Staging:
+        """What is to come, staged as far as it was not yet for this version."""
         behind = drained_places(snapshot, self._incarnation, self._shards)
-        if behind != self._behind:
+        if self._staged is None or behind != self._behind:
             rows, places = self._read(behind)
-            parts = rows.with_columns(pl.col(self._timestamp).dt.date().alias(DATE)).partition_by(DATE, as_dict=True)
-            self._days = {day: part for (day,), part in parts.items()}
-            self._behind, self._places, self._staged = behind, {**behind, **places}, {}
-        held = snapshot.files.filter(pl.col(ORIGIN) == STREAMED)
-        for day, rows in self._days.items():
-            self._stage(snapshot, day, rows, held.filter(pl.col(DATE) == day))
-
-    def _stage(self, snapshot: Snapshot, day: date, rows: pl.DataFrame, held: pl.DataFrame) -> None:
-        known = self._staged.get(day)
-        if known is not None and known.merged.join(held, on="path", how="anti").is_empty():
-            return
-        merged = files_to_merge(held, rows.height)
-        names = snapshot.spec.file_schema.names()
-        old = snapshot.collect(snapshot.scan(merged, columns=names))
-        file = self._table.stage(pl.concat([old, rows.select(names)]), {DATE: day, ORIGIN: STREAMED})
-        self._staged[day] = _StagedDay(file, merged)
+            self._behind, self._places, self._staged = behind, {**behind, **places}, self._staging(rows)
+        self._staged.stage(snapshot)
+        return self._staged

@@ -12,8 +12,10 @@ from tilefold import (
     Field,
     FileConfig,
     LifetimeWindow,
+    StreamSource,
     TimeWindow,
     batch_feature_view,
+    stream_feature_view,
 )
 from tilefold.aggregation_functions import last_distinct
 from tilefold.types import Float64, String, Timestamp
@@ -34,6 +36,12 @@ visits = BatchSource(
     schema=[Field("user_id", String), Field("timestamp", Timestamp)],
     timestamp_field="timestamp",
     data_delay=timedelta(hours=2),
+)
+clicks = StreamSource(
+    name="clicks",
+    schema=[Field("user_id", String), Field("timestamp", Timestamp), Field("page", String)],
+    timestamp_field="timestamp",
+    description="Every click, as it is made.",
 )
 user = Entity(name="user", join_keys=[Field("user_id", String)])
 
@@ -82,6 +90,23 @@ def merchant_sales(purchases: pl.LazyFrame) -> pl.LazyFrame:
 def user_visits(visits: pl.LazyFrame) -> pl.LazyFrame:
     """All visits."""
     return visits.select("user_id", "timestamp")
+
+
+@stream_feature_view(
+    source=clicks,
+    entities=[user],
+    mode="polars",
+    features=[
+        Aggregate(function="count", name="clicks_1d", time_window=timedelta(days=1)),
+        Aggregate(function="count", name="clicks_30d", time_window=timedelta(days=30)),
+        Aggregate(input_column=Field("page", String), function=last_distinct(3), time_window=TimeWindow(timedelta(days=7))),
+    ],
+    feature_start_time=START,
+    description="What a user clicks.",
+)
+def user_clicks(clicks: pl.LazyFrame) -> pl.LazyFrame:
+    """All clicks."""
+    return clicks.select("user_id", "timestamp", "page", "event_id")
 
 
 shop = FeatureService(name="shop", features=[user_spend, merchant_sales])

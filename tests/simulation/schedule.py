@@ -1,0 +1,330 @@
+"""A schedule: up to three days of processes that ingest, write, drain, compact and sync while everything goes wrong.
+
+The rule: all is drawn from the seed, so a schedule that failed is run again by its number alone. After every call that product
+code makes of a store, what may have changed is read and compared; in the end nothing goes wrong any more, everything comes to
+rest, and every value must be exact.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+from greenlet import GreenletExit, greenlet
+
+from tests.simulation.checks import Checks, WrongRead
+from tests.simulation.events import Event
+from tests.simulation.lines import Broken, Killed, Odds
+from tests.simulation.processes import Process
+from tests.simulation.views import FEW_CELLS, KINDS, SCHEDULES, START_US, kit
+from tests.simulation.world import World
+from tilefold.engine import stream_fold
+from tilefold.engine.time import DAY_US, floor
+from tilefold.errors import ReadTimeError, TilefoldError
+from tilefold.stores import script_runner, stream_parts
+
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
+SPAN_US = 3 * DAY_US
+USERS = ("ann", "bob", "cy")
+FUTURE_US = 5 * MINUTE_US
+
+
+@dataclass
+class Job:
+    """Work of a process that has begun; `wakes_us` is when it goes on."""
+
+    process: Process
+    run: greenlet
+    name: str
+    wakes_us: int = 0
+
+
+@dataclass
+class Temper:
+    """What a schedule is like: how much happens, and how often what goes wrong."""
+
+    steps: int
+    late: float
+    compactions: float
+    sleepers: float
+    clock_jumps: float
+    restarts: float
+    loose_rows: int
+    script_keys: int
+
+    @classmethod
+    def drawn(cls, chance: Random) -> "Temper":
+        """One of many."""
+        return cls(
+            steps=chance.randint(15, 45),
+            late=chance.choice([0.1, 0.3, 0.6]),
+            compactions=chance.choice([0.1, 0.2, 0.3]),
+            sleepers=chance.choice([0.0, 0.02, 0.1]),
+            clock_jumps=chance.choice([0.0, 0.0, 0.03]),
+            restarts=chance.choice([0.0, 0.0, 0.03]),
+            loose_rows=chance.choice([0, 2, 8, 64]),
+            script_keys=chance.choice([1, 2, 25]),
+        )
+
+
+@dataclass
+class Schedule:
+    """One schedule, from its seed."""
+
+    seed: int
+    jobs: list[Job] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        chance = self.chance = Random(self.seed)
+        odds = Odds(chance.choice([0.0, 0.003, 0.01]), chance.choice([0.0, 0.005, 0.02]))
+        self.temper = Temper.drawn(chance)
+        self.world = World(chance, odds, chance.randint(1, 3), chance.choice([0, 60, 3600]))
+        self.checks = Checks(self.world)
+        self.users = USERS[: chance.randint(1, 3)]
+        for number in chance.sample(range(KINDS), chance.randint(1, 2)):
+            self._declare(number)
+        self.late_view = chance.choice([None, None, chance.randrange(KINDS)])
+        self.processes: list[Process] = [Process(self.world, f"p{n}") for n in range(chance.randint(1, 4))]
+
+    # --- from beginning to end
+
+    def run(self) -> int:
+        """Run it; how many reads were compared. Raises `WrongRead`."""
+        with _small(self.temper):
+            while self.temper.steps and self.world.clock.passed_us < SPAN_US:
+                self.temper.steps -= 1
+                self._step()
+            self._come_to_rest()
+        return self.checks.reads
+
+    def _step(self) -> None:
+        chance, temper = self.chance, self.temper
+        if chance.random() < 0.5:
+            self._pass_time()
+        if chance.random() < temper.clock_jumps:
+            self._tell(f"the clock jumps, {self.jump()}")
+        if self.late_view is not None and chance.random() < 0.1:
+            self._declare(self.late_view)
+            self.late_view = None
+            self._deploy()
+        self._begin_jobs()
+        for _ in range(chance.choice([5, 20, 80])):
+            if not self._resume():
+                break
+
+    def jump(self) -> int:
+        """Set the clock back, or forth and later back."""
+        by_us = -self.chance.randint(1, 2 * HOUR_US)
+        self.world.clock.jump(by_us)
+        return by_us
+
+    def _begin_jobs(self) -> None:
+        chance, temper = self.chance, self.temper
+        kinds: list[tuple[float, Callable[[Process], tuple[str, Callable[[], None]]]]] = [
+            (0.8, self._ingest),
+            (0.3, self._write),
+            (0.3, self._drain),
+            (temper.compactions, self._materialize),
+        ]
+        for odds, make in kinds:
+            idle = [each for each in self.processes if not any(job.process is each for job in self.jobs)]
+            if idle and chance.random() < odds:
+                process = chance.choice(idle)
+                name, work = make(process)
+                self._tell(f"{process.name} begins to {name}")
+                self.jobs.append(Job(process, greenlet(self._guarded(work)), name))
+
+    # --- what processes are asked to do
+
+    def _ingest(self, process: Process) -> tuple[str, Callable[[], None]]:
+        events = [self._event() for _ in range(self.chance.choice([1, 1, 2, 5, 12]))]
+        if self.world.events and self.chance.random() < 0.2:
+            events.append(self.chance.choice(self.world.events))
+
+        def ingest() -> None:
+            before = {own.view.name: self.checks.takes(own) for own in process.kits}
+            process.ingest(events)
+            for own in process.kits:
+                token = before[own.view.name]
+                if token is not None and self.checks.takes(own) == token:
+                    self.checks.must_show(own, events)
+
+        return f"ingest {[event.number for event in events]}", ingest
+
+    def _event(self) -> Event:
+        chance, now_us = self.chance, self.world.clock.now_us
+        if chance.random() < self.temper.late:
+            time_us = now_us - chance.randint(0, chance.choice([HOUR_US, DAY_US, SPAN_US]))
+        else:
+            time_us = now_us - chance.randint(-FUTURE_US, 10 * MINUTE_US)
+        if chance.random() < 0.3:
+            grid_us = chance.choice([HOUR_US, 90 * MINUTE_US, 6 * HOUR_US])
+            time_us = min(now_us + FUTURE_US, floor(time_us, grid_us) + chance.choice([-1, 0, 0, 1]))
+        number = len(self.world.events)
+        event = Event(
+            number,
+            f"e{number:03}",
+            chance.choice(self.users),
+            time_us,
+            chance.choice([None, 1, 2, 7, -3, 400]),
+            chance.choice([None, 0.5, 1.25, 3.0]),
+            chance.choice([None, "x", "y", "zz"]),
+        )
+        self.world.events.append(event)
+        return event
+
+    def _write(self, process: Process) -> tuple[str, Callable[[], None]]:
+        limit = self.chance.choice([2, 5, 1000])
+        return f"write {limit}", lambda: process.write(limit)
+
+    def _drain(self, process: Process) -> tuple[str, Callable[[], None]]:
+        limit = self.chance.choice([2, 5, 1000])
+        return f"drain by {limit}", lambda: process.drain(limit)
+
+    def _materialize(self, process: Process) -> tuple[str, Callable[[], None]]:
+        chance, own = self.chance, self.chance.choice(process.kits)
+        newest_us = floor(self.world.clock.now_us, own.view.schedule_us)
+        as_of_us = newest_us - own.view.schedule_us * chance.choice([0, 0, 0, 0, 1])
+        if as_of_us < START_US:
+            return "drain", process.drain
+        what = chance.random()
+        if what < 0.1:
+            return f"sync {own.view.name} at {_hours(as_of_us)}", lambda: process.sync(own, as_of_us)
+        sync, full = what > 0.25, what > 0.95
+        how = f"{' and sync' if sync else ''}{' in full' if full else ''}"
+        return f"compact {own.view.name} at {_hours(as_of_us)}{how}", lambda: process.materialize(
+            own, as_of_us, sync=sync, full=full
+        )
+
+    # --- what happens around them
+
+    def _declare(self, number: int) -> None:
+        """A view is there from here on; processes know it from when they are started."""
+        chance = self.chance
+        made = kit(number, chance.choice(SCHEDULES), chance.choice(FEW_CELLS))
+        if made.view.name in self.world.compactions:
+            return
+        self._tell(f"{made.view.name} is declared")
+        self.world.kits.append(made)
+        self.world.compactions[made.view.name] = {}
+        self.checks.add(made, self.users)
+
+    def _deploy(self) -> None:
+        """Start all processes anew: they know all views from here on."""
+        for job in self.jobs:
+            job.run.throw(GreenletExit)
+        self.jobs.clear()
+        self.processes = [Process(self.world, each.name) for each in self.processes]
+
+    def _pass_time(self) -> None:
+        chance, clock = self.chance, self.world.clock
+        by_us = chance.choice([chance.randint(1, SECOND_US), chance.randint(1, 10 * MINUTE_US), chance.randint(1, 6 * HOUR_US)])
+        if chance.random() < 0.3:
+            grid_us = chance.choice([HOUR_US, 90 * MINUTE_US, 6 * HOUR_US])
+            by_us = max(1, floor(clock.now_us + by_us, grid_us) + chance.choice([-1, 0, 1]) - clock.now_us)
+        clock.move(by_us)
+        self._tell(f"it is {_hours(clock.now_us)}")
+        self._look(self.checks.everything())
+
+    def _resume(self) -> bool:
+        """Let one job go on to its next call of a store; whether there was one."""
+        ready = [job for job in self.jobs if job.wakes_us <= self.world.clock.passed_us]
+        if not ready:
+            return False
+        job = self.chance.choice(ready)
+        outcome = job.run.switch()
+        if job.run.dead:
+            self._tell(f"{job.process.name}: {outcome or 'done'} ({job.name})")
+            self.jobs.remove(job)
+            if outcome == "killed":
+                self._restart(job.process)
+        elif self.chance.random() < self.temper.sleepers:
+            job.wakes_us = self.world.clock.passed_us + self.chance.randint(1, 8 * HOUR_US)
+        self._look(sorted(self.checks.written()))
+        return True
+
+    def _restart(self, process: Process) -> None:
+        self.processes[self.processes.index(process)] = Process(self.world, process.name)
+
+    def _guarded(self, work: Callable[[], None]) -> Callable[[], str]:
+        def run() -> str:
+            try:
+                work()
+            except Killed:
+                return "killed"
+            except (TilefoldError, Broken) as error:
+                return f"failed: {error}"
+            return ""
+
+        return run
+
+    def _look(self, keys: list[bytes]) -> None:
+        try:
+            self.checks.look(keys)
+        except ReadTimeError:
+            self._tell("a read before the watermark is refused")
+
+    # --- the end
+
+    def _come_to_rest(self) -> None:
+        """Kill what still runs, let nothing go wrong any more, and bring everything up to date."""
+        for job in self.jobs:
+            job.run.throw(GreenletExit)
+        clock, world = self.world.clock, self.world
+        world.odds = Odds()
+        newest_us = max([event.time_us for event in world.events] + [clock.now_us])
+        clock.move(newest_us - clock.now_us + DAY_US + 1)
+        process = Process(world, "last")
+        self._tell("everything comes to rest")
+        for own in world.kits:
+            process.materialize(own, floor(clock.now_us, own.view.schedule_us))
+            self._look(sorted(self.checks.written()))
+        clock.move(2 * SECOND_US)
+        while process.desk.writer.step().entries:
+            pass
+        self._look(sorted(self.checks.written()))
+        self.checks.finish()
+
+    def _tell(self, what: str) -> None:
+        self.history.append(what)
+
+
+def _hours(time_us: int) -> str:
+    return f"{(time_us - START_US) / HOUR_US:.4f} h"
+
+
+@contextmanager
+def _small(temper: Temper) -> Iterator[None]:
+    """Product code with small limits, so that few events do what many do elsewhere."""
+    limits = [
+        (stream_fold, "LOOSE_ROWS", temper.loose_rows),
+        (script_runner, "SCRIPT_KEYS", temper.script_keys),
+        (stream_parts, "SCRIPT_KEYS", temper.script_keys),
+    ]
+    before = [getattr(module, name) for module, name, _ in limits]
+    for module, name, value in limits:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(limits, before, strict=True):
+            setattr(module, name, value)
+
+
+def run(seed: int) -> int:
+    """Run a schedule; how many reads were compared.
+
+    Raises
+    ------
+    WrongRead
+        With the seed and what happened.
+    """
+    schedule = Schedule(seed)
+    try:
+        return schedule.run()
+    except Exception as error:
+        told = "\n".join(schedule.history)
+        raise WrongRead(f"{told}\nseed {seed}: {error}") from error
