@@ -9,6 +9,8 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$python" -c '$(FITS)' 2>/dev/null && command -v "$$python" && break; done)
 
+# At 60 an hour of flights comes in a minute; 0 replays nothing.
+SPEED ?= 60
 BIN := .venv/bin
 UV := .uv/bin/uv
 INSTALLED := .venv/.installed
@@ -29,9 +31,9 @@ install: $(INSTALLED) ## install what uv.lock names into .venv
 demo: $(INSTALLED) ## a year of real flights, from events to features served
 	@$(BIN)/tilefold demo
 
-up: $(INSTALLED) ## the Dagster UI with everything behind it, until Ctrl-C
+up: $(INSTALLED) ## the Dagster UI with everything behind it, and a replay of departures at SPEED, until Ctrl-C
 	@$(BIN)/tilefold demo --import-only
-	@exec $(BIN)/tilefold up
+	@exec $(BIN)/tilefold up --speed $(SPEED)
 
 test: $(INSTALLED) ## the tests that need nothing installed
 	$(BIN)/pytest -m "not system"

@@ -104,7 +104,7 @@ class Workspace:
         self.definitions = load_definitions(definitions, str(root))
         self._clock = clock or _system_clock
         self._home = Home(str(root), online, name, storage_options or {}, stream)
-        self._marks = CachedMark(self.online_store.mark)
+        self._marks = CachedMark(self.online_store.mark, connections=lambda: self.online_store.connections)
         self._desks: dict[str, EventDesk] = {}
         self._contexts: dict[str, ViewContext] = {}
         self._readers: dict[str, ServiceReader] = {}

@@ -38,13 +38,15 @@ class House:
         with (self.base / f"{role}.log").open("ab") as log:
             self._children[role] = subprocess.Popen(command, cwd=PROJECT, env=environment(), stdout=log, stderr=log)
 
-    def kill(self, what: str, drawn: random.Random) -> bool:
-        """Kill a child and start it again, or kill a server; whether there was one."""
+    def kill(self, what: str, drawn: random.Random) -> str | None:
+        """Kill a child and start it again, or kill a server; what it was in the end, None where there was no such server."""
         if what in self.roles:
             self.end(what)
             self.start(what)
-            return True
-        return self._cut(drawn) if what == CUT else kill_server(self.base, what)
+            return what
+        if what == CUT:
+            return self._cut(drawn)
+        return what if kill_server(self.base, what) else None
 
     def end(self, role: str) -> None:
         """Kill a child for good."""
@@ -73,17 +75,18 @@ class House:
         for server in SERVERS:
             kill_server(self.base, server)
 
-    def _cut(self, drawn: random.Random) -> bool:
+    def _cut(self, drawn: random.Random) -> str | None:
         """Kill the online server, and let its newest writes be lost: a part of those of the last moment."""
         before = _append_only_file(self.base)
         size = before.stat().st_size if before else 0
         time.sleep(drawn.uniform(0, _UNSYNCED_S))
         if not kill_server(self.base, "online"):
-            return False
+            return None
         after = _append_only_file(self.base)
         if before is not None and after == before and (end := after.stat().st_size) > size:
-            os.truncate(after, drawn.randint(size, end))
-        return True
+            os.truncate(after, drawn.randint(size, end - 1))
+            return CUT
+        return "online"  # nothing was written meanwhile, or to another file
 
 
 def kill_server(base: Path, name: str) -> bool:

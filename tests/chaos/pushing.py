@@ -113,7 +113,7 @@ class Pusher:
         self._before = [*self._before, *filter(_is_right, batch)][-100:]
         self._journal.send(batch)
         self._push(workspace, number)
-        time.sleep(drawn.uniform(0, 0.15))
+        time.sleep(drawn.uniform(0, 0.1))
 
     def _push(self, workspace: Workspace, number: int) -> None:
         batch = self._journal.sent[number]

@@ -83,8 +83,8 @@ class Run:
         elif what not in self._house.roles:
             self._desk.ask(lambda workspace: workspace.stream_standing(SOURCE))  # it lives
         time.sleep(wait_s)
-        if self._house.kill(what, self._drawn):
-            self.outcome.kills[what] += 1
+        if killed := self._house.kill(what, self._drawn):
+            self.outcome.kills[killed] += 1
         self._clock.set(self._clock() + timedelta(minutes=minutes))
 
     def _wait_for(self, role: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-VIEWS = ("aircraft_delays", "carrier_delays", "origin_delays")
+VIEWS = ("aircraft_delays", "carrier_delays", "origin_delays", "live_delays")
 
 
 def tilefold(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -27,6 +27,7 @@ def test_demo_runs_dagster_to_its_end_and_serves(tmp_path: Path) -> None:
     steps = {line.split()[0].rstrip(",") for line in told.stderr.splitlines() if "__" in line}
     assert steps >= {
         "flights__event_log",
+        "departures__event_log",
         *(f"{view}__{asset}" for view in VIEWS for asset in ("tiles", "compacted", "online")),
     }
     assert "FAILED" not in told.stderr
@@ -34,3 +35,6 @@ def test_demo_runs_dagster_to_its_end_and_serves(tmp_path: Path) -> None:
     assert any((tmp_path / "dagster/history").rglob("*.db"))
     served = json.loads(tilefold(tmp_path, "get", "origin_delays", "origin=JFK", "--json").stdout)
     assert served["values"]["origin_delays.flights_7d"] > 0
+    readings = [line.split("│")[2:5] for line in told.stdout.splitlines() if "live_delays.departure_delay_count_7d" in line]
+    ((streamed, compacted, later),) = ([int(value) for value in each] for each in readings)
+    assert 0 < streamed == compacted < later

@@ -127,6 +127,13 @@ class MemoryParts:
         """Let the view take the log."""
         self.state = Taken(LOG, dict(places), token)
 
+    def lapse(self, view: str, version: str, taken: Taken, starts: Mapping[int, int]) -> bool:
+        """See `PartStore`."""
+        assert (view, version) == (VIEW, VERSION)
+        behind = any(taken.places[shard].position < start for shard, start in starts.items())
+        self.state = None if behind else self.state
+        return behind
+
     def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See `PartStore`."""
         self.step()
@@ -134,9 +141,16 @@ class MemoryParts:
         return [self.parts.get(key) for key in keys]
 
     def write(
-        self, view: str, version: str, taken: Taken, writes: Sequence[StreamWrite], ttl_ms: int | None
+        self,
+        view: str,
+        version: str,
+        taken: Taken,
+        writes: Iterable[StreamWrite],
+        ttl_ms: int | None,
+        mark: Mark | None = None,
     ) -> list[bool] | None:
-        """See `PartStore`; key by key, as several scripts do."""
+        """See `PartStore`; key by key, as several scripts do. It never loses a mark."""
+        del mark
         assert (view, version, ttl_ms) == (VIEW, VERSION, None)
         done = []
         for write in writes:
@@ -145,7 +159,7 @@ class MemoryParts:
             if state is None or (state.log, state.token) != (taken.log, taken.token):
                 return None
             if any(
-                shard not in state.places or state.places[shard].position < low.position for shard, low in taken.places.items()
+                shard not in state.places or state.places[shard].position != low.position for shard, low in taken.places.items()
             ):
                 return None
             held = self.parts.get(write.key)
@@ -264,7 +278,7 @@ def writer_of(
 ) -> StreamWriter:
     """A writer of the view, as a process would start it."""
     folding = _Folder(COUNTED, [LIFETIME], SCHEDULE_US, 2 * SCHEDULE_US)
-    folding.step = lambda: store.step()  # noqa: PLW0108 - another one while it works
+    folding.step = lambda: store.step()  # noqa: PLW0108 - which one that is changes
     target = StreamTarget(VIEW, VERSION, folding, CODEC, None, str.encode, rows_of, mark)
 
     def newest_us(entries: Entries) -> int | None:

@@ -129,6 +129,11 @@ class MemoryServer:
     def _srem(self, key: bytes, *members: bytes) -> None:
         self.sets.get(key, set()).difference_update(members)
 
+    def _scan(self, cursor: bytes, *options: bytes) -> list[Any]:
+        assert (cursor, options[0], options[1][-2:]) == (b"0", b"MATCH", b":*"), options
+        prefix = options[1][:-1].replace(b"\\", b"")
+        return [b"0", [key for key in list(self.hashes) if key.startswith(prefix) and self.fields(key)]]
+
     # --- scripts, as they stand in `online_scripts` and `stream_scripts`
 
     def run(self, script: Script, call: Call) -> Any:
@@ -136,13 +141,13 @@ class MemoryServer:
         keys, args = list(call.keys), list(call.args)
         return _SCRIPTS[script.digest](self, keys, args)
 
-    def _begin(self, keys: list[bytes], args: list[bytes]) -> int:
+    def _begin(self, keys: list[bytes], args: list[bytes]) -> int | bytes:
         state, mine = self.fields(keys[0]), args[0]
         stamps = [value for name, value in state.items() if name == b"mark"] + [n[1:] for n in state if n[:1] == b"+"]
         if any(_above(stamp, mine) for stamp in stamps):
             return 0
         self._written(keys[0])[b"+" + mine] = b""
-        return 1
+        return self.run_id
 
     def _write(self, keys: list[bytes], args: list[bytes]) -> int:
         mine, ttl = args[:2]
@@ -175,16 +180,16 @@ class MemoryServer:
         if mark and _above(mark, mine):
             return 0
         begun = mark == mine or b"+" + mine in state
-        if not begun or self.strings.get(keys[1]) != args[1]:
+        if not begun or self.strings.get(keys[1]) != args[1] or self.run_id != args[2]:
             return -1
         seed = state.get(b"seed")
-        if len(args) > 2:
-            if seed is None and mark == mine and state.get(b"log") == args[3]:
+        if len(args) > 3:
+            if seed is None and mark == mine and state.get(b"log") == args[4]:
                 return 1
-            if seed != args[2]:
+            if seed != args[3]:
                 return 0
             self._hdel(keys[0], b"seed")
-            self._written(keys[0]).update({b"log": args[3], **dict(zip(args[4::2], args[5::2], strict=True))})
+            self._written(keys[0]).update({b"log": args[4], **dict(zip(args[5::2], args[6::2], strict=True))})
         elif seed is not None:
             return 0
         held = self._written(keys[0])
@@ -197,11 +202,13 @@ class MemoryServer:
         return [[each for pair in self.fields(keys[0]).items() for each in pair], self.run_id]
 
     def _write_stream(self, keys: list[bytes], args: list[bytes]) -> bytes:
-        state, ttl, lows = self.fields(keys[0]), args[1], int(args[2])
-        if state.get(b"log") != args[0]:
+        state, ttl, lows = self.fields(keys[0]), args[3], int(args[4])
+        if state.get(b"log") != args[0] or self.run_id != args[2]:
             return b""
-        rest = args[3 + 2 * lows :]
-        for field, low in zip(args[3 : 3 + 2 * lows : 2], args[4 : 4 + 2 * lows : 2], strict=True):
+        if args[1] and (b"mark" not in state or _above(args[1], state[b"mark"])):
+            return b""
+        rest = args[5 + 2 * lows :]
+        for field, low in zip(args[5 : 5 + 2 * lows : 2], args[6 : 6 + 2 * lows : 2], strict=True):
             place = state.get(field)
             if place is None or _first(place) != _first(low):
                 return b""
@@ -260,6 +267,14 @@ class MemoryServer:
             self._write_part(key, part, args[1], args[0])
         return 1
 
+    def _clear(self, keys: list[bytes], args: list[bytes]) -> int:
+        if self.fields(keys[0]).get(b"seed") != args[0]:
+            return 0
+        for key in keys[1:]:
+            self.notes.append((key, args[0]))
+            self._hdel(key, b"s")
+        return 1
+
     def _latest(self, keys: list[bytes], args: list[bytes]) -> int:
         held = self.strings.get(keys[0])
         if held is None or _first(held) < _first(args[0]):
@@ -289,6 +304,7 @@ _SCRIPTS: dict[bytes, Callable[[MemoryServer, list[bytes], list[bytes]], Any]] =
     stream_scripts.BEGIN_SEED.digest: MemoryServer._begin_seed,
     stream_scripts.LAPSE.digest: MemoryServer._lapse,
     stream_scripts.SEED.digest: MemoryServer._seed,
+    stream_scripts.CLEAR.digest: MemoryServer._clear,
     stream_scripts.LATEST.digest: MemoryServer._latest,
 }
 
@@ -376,3 +392,4 @@ class MemoryOnline(OnlineStore):
         self._scripts = self._link.scripts
         self.streams = StreamParts(self._link, self._keys)
         self.store_id = ""
+        self._servers = {}

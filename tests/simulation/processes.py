@@ -63,6 +63,7 @@ class PlainTargets:
             rows=partial(self._rows, kit),
             mark=lambda: self._marks.get(view.name, view.version),
             from_us=(lambda: online.streams.latest("events")) if newest else (lambda: None),
+            forget_mark=lambda: self._marks.forget(view.name, view.version),
         )
 
     def _events(self, entries: Entries) -> list[Event]:

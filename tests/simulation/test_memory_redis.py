@@ -19,7 +19,7 @@ from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_parts import Seeded, StreamWrite, Taken
 
 VIEW = ("spend", "0123456789ab")
-STEPS = 400
+STEPS = 120
 TTLS_MS = (None, 10**9, 2 * 10**9)
 LOGS = (7, 8)
 TOKENS = (b"a" * 16, b"b" * 16)
@@ -82,6 +82,8 @@ class Both:
     def do_commit(self) -> None:
         mark, taken = self._mark(), Taken(self._chance.choice(LOGS), self._places())
         seeded = self._chance.choice([None, Seeded(self._chance.choice(TOKENS), taken)])
+        if self._chance.random() < 0.5:
+            self.tell(lambda store: store.begin(*VIEW, mark))
         self.tell(lambda store: store.commit(*VIEW, mark, seeded))
 
     def do_ask(self) -> None:
@@ -96,12 +98,14 @@ class Both:
         assert replace(self._taken[0], server=b"") == replace(self._taken[1], server=b"")
 
     def do_write_stream(self) -> None:
-        places, ttl, revisions = self._places(), self._chance.choice(TTLS_MS), [None, 1, 2, 3]
+        known = self._taken[0].places or self._places()
+        places, ttl, revisions = self._chance.choice([known, self._places()]), self._chance.choice(TTLS_MS), [None, 1, 2, 3]
         writes = [
             StreamWrite(key, self._chance.choice(revisions), _stream_part(self._chance.randint(1, 3), 5))
             for key in self._some()
         ]
-        self.tell(lambda store: store.streams.write(*VIEW, replace(self._taken_of(store), places=places), writes, ttl))
+        mark = self._chance.choice([None, None, self._mark()])
+        self.tell(lambda store: store.streams.write(*VIEW, replace(self._taken_of(store), places=places), writes, ttl, mark))
 
     def do_advance(self) -> None:
         places, wrong = self._places(), self._chance.random() < 0.2
@@ -118,6 +122,10 @@ class Both:
             self.tell(lambda store: store.streams.begin_seed(*VIEW, token))
         blobs = [_stream_part(self._chance.randint(1, 3), 6) for _ in keys]
         self.tell(lambda store: store.streams.seed(*VIEW, token, keys, blobs, ttl))
+
+    def do_keep(self) -> None:
+        token, keys = self._chance.choice(TOKENS), self._some()
+        self.tell(lambda store: store.streams.keep_only(*VIEW, token, keys))
 
     def do_note(self) -> None:
         latest_us = self._chance.randint(1, 5)
@@ -151,7 +159,7 @@ def both(online_url: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> Both:
     return Both(OnlineStore.connect(online_url, name), memory, Random(seed))
 
 
-@pytest.mark.parametrize("run", range(5))
+@pytest.mark.parametrize("run", range(20))
 def test_commands_in_memory_do_what_the_server_does(both: Both, run: int) -> None:
     """Random commands of syncs, seedings and writers get the same answers and leave the same fields and times to live."""
     del run

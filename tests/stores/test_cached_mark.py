@@ -116,3 +116,16 @@ def test_it_works_on_a_real_store_from_many_threads(store: OnlineStore) -> None:
     for one in seen:
         epochs = [mark.epoch if mark else 0 for mark in one]
         assert epochs == sorted(epochs)
+
+
+def test_a_new_connection_makes_a_copy_void() -> None:
+    """A server that was killed may have come back with an older mark, over a new connection: the copy counts no more."""
+    store, opened = FakeStore(MIDDLE), 1
+    marks = CachedMark(store.fetch, lambda: store.now_s, lambda: opened)
+    assert marks.get(VIEW, VERSION) == MIDDLE
+    store.mark, opened = EARLY, 2
+    assert marks.get(VIEW, VERSION) == EARLY
+    marks.set(VIEW, VERSION, LATE)
+    assert marks.get(VIEW, VERSION) == LATE
+    opened = 3
+    assert marks.get(VIEW, VERSION) == EARLY

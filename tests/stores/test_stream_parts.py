@@ -276,6 +276,22 @@ def test_a_writer_that_began_elsewhere_is_refused(view: View) -> None:
     assert view.write(first(view.syncs.key("a"))) == [True]
 
 
+def test_no_part_is_written_over_a_restart(tmp_path: Path) -> None:
+    """A revision that a writer knows from before a restart may be another part's now: it is refused until it has looked."""
+    with open_embedded(tmp_path) as server, closing(OnlineStore.connect(server.url, "restarted")) as store:
+        view = View(store)
+        before = view.taken
+        assert view.write(first(view.syncs.key("a"), b"lost")) == [True]
+        store.client.delete(view.syncs.key("a"))
+    with open_embedded(tmp_path) as server, closing(OnlineStore.connect(server.url, "restarted")) as store:
+        key, parts = Syncs(store).key("a"), store.streams
+        again = parts.taken(VIEW, VERSION)
+        assert again is not None
+        assert parts.write(VIEW, VERSION, again, [first(key, b"of another writer")], None) == [True]
+        assert parts.write(VIEW, VERSION, before, [StreamWrite(key, 1, blob(2, b"from the lost one"))], None) is None
+        assert parts.read([key]) == [blob(1, b"of another writer")]
+
+
 def test_places_do_not_move_over_a_restart(tmp_path: Path) -> None:
     """A server that was started again may have lost the parts that were written before: their places stay."""
     with open_embedded(tmp_path) as server, closing(OnlineStore.connect(server.url, "restarted")) as store:

@@ -17,6 +17,7 @@ from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.given import key_types, parsed_keys, parsed_time
 from tilefold.cli.listing import listing
+from tilefold.cli.replaying import run_replay
 from tilefold.cli.session import Session
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
@@ -24,6 +25,7 @@ from tilefold.workspace import Workspace
 
 GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
 GLOBAL_FLAGS = ("--debug",)
+DEFAULT_SPEED = 60.0
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +37,8 @@ app = typer.Typer(
 ViewName = Annotated[str, typer.Argument(metavar="VIEW", help="A feature view; `tilefold views` lists them.")]
 ReadName = Annotated[str, typer.Argument(metavar="NAME", help="A feature view or a feature service.")]
 Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="The join keys of one entity.")]
+Speed = Annotated[float, typer.Option(help="How many minutes of flights come in a minute.")]
+WithParent = Annotated[bool, typer.Option("--with-parent", help="End with the process that started this one.")]
 At = Annotated[str | None, typer.Option(help="Read as of this time (ISO 8601, UTC); now, where not given.")]
 
 
@@ -87,9 +91,22 @@ def up(
         int, typer.Option(min=1, max=65535, envvar="TILEFOLD_PORT", help="Where the Dagster UI listens.")
     ] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+    speed: Annotated[
+        float, typer.Option(envvar="TILEFOLD_SPEED", help="Replay the demo's departures at this speed; 0 for no replay.")
+    ] = 0.0,
 ) -> None:
     """Start the Dagster UI with everything behind it, and stay until Ctrl-C."""
-    raise typer.Exit(run_up(context.obj, host, port))
+    raise typer.Exit(run_up(context.obj, host, port, speed))
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    speed: Speed = DEFAULT_SPEED,
+    with_parent: WithParent = False,
+) -> None:
+    """Push the demo's departures as a stream, moved to now, and stay until Ctrl-C. It goes on where it was."""
+    run_replay(context.obj, speed, with_parent=with_parent)
 
 
 @app.command()
@@ -111,7 +128,7 @@ def write_stream(
         list[str] | None,
         typer.Argument(metavar="[SOURCE]...", help="Sources that take pushed events; all, where none is named."),
     ] = None,
-    with_parent: Annotated[bool, typer.Option("--with-parent", help="End with the process that started this one.")] = False,
+    with_parent: WithParent = False,
 ) -> None:
     """Fold pushed events into what is served, as they come, and stay until Ctrl-C. Several may run side by side."""
     run_writer(context.obj, sources or [], with_parent=with_parent)

@@ -1,9 +1,10 @@
 """`tilefold up`: the Dagster UI with everything behind it, in the foreground.
 
-The rule: this process owns the embedded servers and starts the stream writer, where there is a stream, and Dagster's web
-server and daemon. Whatever ends it (Ctrl-C, SIGTERM, a closed terminal, a child that dies), it ends all of them, in this order:
-Dagster first, then the writer, the stores last. When it returns, none is in the process table, not even as one that waits to be
-reaped. A Dagster home has one daemon: a second would run every schedule twice, so a second `up` on the same root is refused.
+The rule: this process owns the embedded servers and starts the stream writer, where there is a stream, Dagster's web server and
+daemon, and the replay, where it is asked for. Whatever ends it (Ctrl-C, SIGTERM, a closed terminal, a child that dies), it ends
+all of them, in this order: the replay, Dagster, the writer, the stores last. When it returns, none is in the process table, not
+even as one that waits to be reaped. A Dagster home has one daemon: a second would run every schedule twice, so a second `up` on
+the same root is refused.
 """
 
 import contextlib
@@ -23,6 +24,8 @@ from tilefold.cli.processes import Child, stop_all
 from tilefold.cli.project import WORKSPACE_FILE, Project
 from tilefold.cli.session import Session
 from tilefold.cli.writing import stream_sources
+from tilefold.demo.departures import SOURCE
+from tilefold.demo.replay import check_speed
 from tilefold.errors import InputError, complaint
 from tilefold.stores.locks import ProcessLock
 
@@ -30,14 +33,21 @@ DEFAULT_PORT = 3000
 _LOOK_S = 0.5
 
 
-def run_up(session: Session, host: str, port: int) -> int:
+def run_up(session: Session, host: str, port: int, speed: float = 0.0) -> int:
     """Start everything and stay; the exit code.
+
+    Parameters
+    ----------
+    speed
+        Of the replay of the demo's departures; 0 for none.
 
     Raises
     ------
     InputError
-        If the port is taken, or another one is up on this root.
+        If the port is taken, another one is up on this root, or the speed is out of its range.
     """
+    if speed:
+        check_speed(speed)
     project = Project.of(session)
     project.prepare()
     url = f"http://{host}:{port}"
@@ -47,7 +57,7 @@ def run_up(session: Session, host: str, port: int) -> int:
         project.make_records(session)
         orphans, stages = Orphans(), list[list[Child]]()
         try:
-            for commands in _stages(project, host, port, stream_sources(workspace.definitions)):
+            for commands in _stages(project, host, port, stream_sources(workspace.definitions), speed):
                 stages.append(_started(project, session, commands))
             return _stay([child for stage in stages for child in stage], orphans, end, url)
         finally:
@@ -58,7 +68,7 @@ def run_up(session: Session, host: str, port: int) -> int:
             say("All have stopped; closing the store.")
 
 
-def _stages(project: Project, host: str, port: int, streams: Sequence[str]) -> Iterator[dict[str, list[str]]]:
+def _stages(project: Project, host: str, port: int, streams: Sequence[str], speed: float) -> Iterator[dict[str, list[str]]]:
     """The commands by name, in stages: they are stopped in the reverse order."""
     if streams:
         yield {"writer": project.command("tilefold", "write-stream", "--with-parent")}
@@ -66,6 +76,10 @@ def _stages(project: Project, host: str, port: int, streams: Sequence[str]) -> I
         "webserver": project.command("dagster_webserver", "-h", host, "-p", str(port), "-w", WORKSPACE_FILE),
         "daemon": project.command("dagster._daemon", "run", "-w", WORKSPACE_FILE),
     }
+    if speed and SOURCE in streams:
+        yield {"replay": project.command("tilefold", "replay", "--speed", f"{speed:g}", "--with-parent")}
+    elif speed:
+        say(f"No replay: the definitions declare no source '{SOURCE}'.")
 
 
 def _started(project: Project, session: Session, commands: Mapping[str, Sequence[str]]) -> list[Child]:

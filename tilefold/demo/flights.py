@@ -158,7 +158,7 @@ def import_flights(
     known = stored_import(root)
     if known is not None and target.exists() and known.kept_from <= _kept_from(known, days):
         return known
-    flights = (read or _packaged)()
+    flights = (read or packaged_flights)()
     moved, wanted = _moved(flights, known, datetime.now(UTC) if now is None else now, days)
     _write(target, moved, wanted)
     return wanted
@@ -192,7 +192,8 @@ def frequent_flight(root: Path) -> Flight:
     return Flight(*row.row(0))
 
 
-def _packaged() -> pl.DataFrame:
+def packaged_flights() -> pl.DataFrame:
+    """All flights as they were, from the package; see `read_flights`."""
     return read_flights(archive())
 
 
@@ -228,15 +229,16 @@ def _write(target: Path, flights: pl.DataFrame, noted: Import) -> None:
     """Notes first: an import that was stopped in between is repeated with the same shift."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(_notes(target), lambda draft: draft.write_text(json.dumps(asdict(noted), indent=2) + "\n"))
-        _replace(target, flights.write_parquet)
+        replace_file(_notes(target), lambda draft: draft.write_text(json.dumps(asdict(noted), indent=2) + "\n"))
+        replace_file(target, flights.write_parquet)
     except OSError as error:
         mend = "Give your user the right to write there, free some space, or name another --root."
         rule = f"its folder must be writable ({error.strerror})"
         raise FileError(complaint("the demo's flights", rule, str(target.parent), mend)) from error
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     write(draft)
     draft.replace(path)

@@ -31,8 +31,7 @@ def materialize(
     The source was drained before. A view with `online=False` ends with its compaction.
     """
     view, as_of = context.view, to_datetime(as_of_us)
-    current = _is_current(context, online, as_of_us) and _takes_stream(context, online, stream)
-    if current and not full:
+    if not full and _is_current(context, online, as_of_us) and takes_stream(context, online, stream):
         return MaterializeReport(view.name, as_of, None, None, skipped=True)
     barrier = take_barrier()
     with ProgressBar(f"{view.name}: tiles") as bar:
@@ -50,11 +49,6 @@ def _is_current(context: ViewContext, online: OnlineStore, as_of_us: int) -> boo
     if epoch is None or (as_of_us, epoch) not in context.compacted.partitions():
         return False
     return is_current(context, context.log.snapshot(), as_of_us, epoch)
-
-
-def _takes_stream(context: ViewContext, online: OnlineStore, stream: StreamSide | None) -> bool:
-    """Whether the stream parts that are served, where there are any, need no seeding."""
-    return stream is None or not context.view.online or takes_stream(context, online, stream)
 
 
 def _served_epoch(context: ViewContext, online: OnlineStore, as_of_us: int) -> int | None:

@@ -15,7 +15,6 @@ from tilefold.declaration.features import Feature
 from tilefold.engine.codec import Part
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import in_force
-from tilefold.engine.plan import reads_newest
 from tilefold.engine.time import to_datetime, to_us
 from tilefold.errors import InputError, ReadTimeError, complaint
 from tilefold.functions import OVERFLOW
@@ -53,7 +52,7 @@ class ViewReader:
     def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
         view = context.view
         self.is_stream = context.is_stream
-        self.ends_at_newest = reads_newest(view)
+        self.ends_at_newest = view.leading_edge == "latest_event"
         require_online(view)
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names
@@ -223,10 +222,13 @@ class ServiceReader:
     def get_many(self, requests: Sequence[Mapping[str, Any]], at: datetime, *, now: bool = False) -> list[FeatureVector]:
         """The features of many entities at a time, in the order asked, in one round trip."""
         read_us = to_us(at)
-        marks = [reader.mark() for reader in self.readers]  # before the keys are read
         flat = [reader.key(keys) for reader in self.readers for keys in self._own(reader, requests)]
-        found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
-        times = [reader.time_of(read_us, now=now) for reader in self.readers]  # after it
+        connections = -1
+        while connections != self._online.connections:  # again over a new one: its server may have come back with older marks
+            connections = self._online.connections
+            marks = [reader.mark() for reader in self.readers]  # before the keys are read
+            found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
+            times = [reader.time_of(read_us, now=now) for reader in self.readers]  # after them
         columns = []
         for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
             parts = found[number * len(requests) : (number + 1) * len(requests)]

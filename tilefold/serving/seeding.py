@@ -21,12 +21,11 @@ from tilefold.engine.stream_codec import StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.stream_part import Row, StreamPart
 from tilefold.engine.time import DAY_US, day_start_us
-from tilefold.serving.stream_view import is_behind
+from tilefold.serving.stream_view import REVISION_BITS, is_behind
 from tilefold.stores.stream_log import Place, StreamLog
 from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
 
 KEYS_PER_BATCH = 2_000
-_REVISION_BITS = 62  # drawn anew, so that a writer that slept since before the seeding never matches
 
 
 class SeedStore(Protocol):
@@ -172,7 +171,7 @@ class Seeding:
 
     def _empty(self) -> StreamPart:
         positions = {shard: place.position for shard, place in self._places.items()}
-        return StreamPart(self._log, self._chance.getrandbits(_REVISION_BITS) + 1, positions)
+        return StreamPart(self._log, self._chance.getrandbits(REVISION_BITS) + 1, positions)
 
     def _write_parts(self, names: Sequence[str], parts: Mapping[str, StreamPart]) -> bool:
         view, from_us = self._view, self._view.from_us()

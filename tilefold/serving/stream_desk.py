@@ -91,7 +91,7 @@ class StreamDesk:
                 if self.log.events() == 0 and not self._event_log.snapshot().has_history():
                     for view in new:
                         streams.register(view.name, view.version, Taken(number, ends))
-                    self.writer.look()
+            self.writer.look()
             self._registered = True
 
     def takes(self, view: FeatureView) -> bool:

@@ -61,6 +61,7 @@ class ViewTargets:
     def _target(self, context: ViewContext) -> StreamTarget:
         view, rows, online = context.view, ViewRows(context), self._online
         prefix = online.entity_key(view.name, view.version, "")
+        known = (view.name, view.version)
         ends_at_newest = view.leading_edge == "latest_event"
 
         def rows_of(entries: Entries) -> Rows:
@@ -74,6 +75,7 @@ class ViewTargets:
             ttl_ms=context.ttl_ms,
             key_of=lambda entity: prefix + entity.encode(),
             rows=rows_of,
-            mark=lambda: self._marks.get(view.name, view.version),
+            mark=lambda: self._marks.get(*known),
             from_us=(lambda: online.streams.latest(view.source.name)) if ends_at_newest else (lambda: None),
+            forget_mark=lambda: self._marks.forget(*known),
         )

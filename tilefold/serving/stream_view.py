@@ -9,6 +9,7 @@ two writers at once and a sleeper that wakes up all count an event once.
     part of key b        |==|                           all of its events are folded
 """
 
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -25,6 +26,12 @@ from tilefold.stores.stream_parts import StreamWrite, Taken
 Entries = Mapping[int, Sequence[Entry]]
 ATTEMPTS = 1_000
 CACHE_BYTES = 256 * 1024 * 1024
+REVISION_BITS = 62
+
+
+def drawn_revision() -> int:
+    """A revision that no part had before: one that counted would come again after a server lost its last writes."""
+    return secrets.randbits(REVISION_BITS) + 1
 
 
 class PartStore(Protocol):
@@ -35,9 +42,15 @@ class PartStore(Protocol):
         ...
 
     def write(
-        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
+        self,
+        view: str,
+        version: str,
+        taken: Taken,
+        writes: Iterable[StreamWrite],
+        ttl_ms: int | None,
+        mark: Mark | None = None,
     ) -> list[bool] | None:
-        """Replace stream parts by compare-and-set; None where the view does not take this log, or is at other places."""
+        """Replace stream parts by compare-and-set; None where the view is not as the writer knows it."""
         ...
 
     def taken(self, view: str, version: str) -> Taken | None:
@@ -67,6 +80,8 @@ class StreamTarget:
         The view's committed mark, possibly an older one.
     from_us
         The earliest time that reads may have, where it is not the clock.
+    forget_mark
+        Lets `mark` ask the store.
     """
 
     name: str
@@ -78,6 +93,7 @@ class StreamTarget:
     rows: Callable[[Entries], Mapping[str, list[Row]]]
     mark: Callable[[], Mark | None]
     from_us: Callable[[], int | None] = field(default=lambda: None)
+    forget_mark: Callable[[], object] = field(default=lambda: None)
 
 
 class _Piece(NamedTuple):
@@ -128,8 +144,8 @@ class ViewWriter:
             self.forget()
             self.places = None
             return
-        if taken.token != self._taken.token or self.places is None:
-            self.forget()
+        if (taken.token, taken.server) != (self._taken.token, self._taken.server) or self.places is None:
+            self.forget()  # a server that was started again may give another part the revision of one that it lost
         self._taken, self.places = taken, taken.places
 
     def forget(self) -> None:
@@ -163,6 +179,7 @@ class ViewWriter:
             raise
         if not done:
             self.forget()
+            self.target.forget_mark()
             self.places = None
         return done
 
@@ -227,9 +244,10 @@ class ViewWriter:
         """The keys that another writer came first to; None where the view does not take this log from here on."""
         assert self.places is not None
         target, sizes = self.target, list[int]()
-        writes = self._made(parts, now_us, sizes)
+        mark = target.mark()
+        writes = self._made(parts, mark, now_us, sizes)
         taken = replace(self._taken, places={shard: self.places[shard] for shard in shards})
-        done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms)
+        done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms, mark)
         if done is None:
             return None
         lost = []
@@ -242,14 +260,16 @@ class ViewWriter:
         self.conflicts += len(lost)
         return lost
 
-    def _made(self, parts: Mapping[bytes, StreamPart], now_us: int, sizes: list[int]) -> Iterator[StreamWrite]:
+    def _made(
+        self, parts: Mapping[bytes, StreamPart], mark: Mark | None, now_us: int, sizes: list[int]
+    ) -> Iterator[StreamWrite]:
         """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
         tidy, encode = self.target.folder.tidy, self.target.codec.encode
-        mark, from_us = self.target.mark(), self.target.from_us()
+        from_us = self.target.from_us()
         for key, part in parts.items():
             tidy(part, mark, now_us, from_us)
             before = part.revision or None
-            part.revision += 1
+            part.revision = drawn_revision()
             blob = encode(part)
             sizes.append(len(blob))
             yield StreamWrite(key, before, blob)

@@ -95,12 +95,14 @@ def _synced(context: ViewContext, online: OnlineStore) -> SyncedView:
     return SyncedView(view.name, view.version, context.ttl_ms, key_of, drop_broken)
 
 
-def takes_stream(context: ViewContext, online: OnlineStore, stream: StreamSide) -> bool:
-    """Whether a view's stream parts need no seeding."""
-    return not needs_seed(_seeded(context, online), online.streams, stream.log)
+def takes_stream(context: ViewContext, online: OnlineStore, stream: StreamSide | None) -> bool:
+    """Whether the stream parts that are served need no seeding; of a view without any there is nothing to seed."""
+    if stream is None or not context.view.online:
+        return True
+    return not needs_seed(_seeded_view(context, online), online.streams, stream.log)
 
 
-def _seeded(context: ViewContext, online: OnlineStore) -> SeededView:
+def _seeded_view(context: ViewContext, online: OnlineStore) -> SeededView:
     view, folder, codec = context.view, context.stream_folder, context.stream_codec
     key_of = partial(online.entity_key, view.name, view.version)
     from_us = partial(online.streams.latest, view.source.name) if reads_newest(view) else _no_time
@@ -109,7 +111,7 @@ def _seeded(context: ViewContext, online: OnlineStore) -> SeededView:
 
 def _seed(context: ViewContext, online: OnlineStore, stream: StreamSide, *, full: bool) -> Seed:
     """What writes the stream parts of a view where it does not take its log, or with `full`."""
-    view, streams, seeded = context.view, online.streams, _seeded(context, online)
+    view, streams, seeded = context.view, online.streams, _seeded_view(context, online)
 
     def seed(mark: Mark) -> Seeding | None:
         if not (full or needs_seed(seeded, streams, stream.log)):

@@ -2,16 +2,24 @@
 
 The rule: a mark is taken here BEFORE its view's keys are read, never after. An older mark than the store's is always safe: the
 key's own stamp, if newer, wins. A newer one than the key's copy is not: it would hide what the key's stream part still holds.
+So a copy counts only as long as no new connection was opened: a server that was killed may have come back with an older mark.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tilefold.engine.mark import Mark
 
 REFRESH_S = 1.0
 Fetch = Callable[[str, str], Mark | None]
+
+
+class _Known(NamedTuple):
+    mark: Mark | None
+    asked_s: float
+    connections: int
 
 
 class CachedMark:
@@ -23,32 +31,40 @@ class CachedMark:
         `OnlineStore.mark`.
     now_s
         A clock that never goes back, in seconds.
+    connections
+        `OnlineStore.connections`.
     """
 
-    def __init__(self, fetch: Fetch, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, fetch: Fetch, now_s: Callable[[], float] = time.monotonic, connections: Callable[[], int] = int) -> None:
         self._fetch = fetch
         self._now_s = now_s
-        self._known: dict[tuple[str, str], tuple[Mark | None, float]] = {}
+        self._connections = connections
+        self._known: dict[tuple[str, str], _Known] = {}
         self._lock = threading.Lock()
 
     def get(self, view: str, version: str) -> Mark | None:
         """The view's mark, at most a second old; None where nothing was ever committed."""
         known = self._known.get((view, version))
-        if known is not None and self._now_s() - known[1] < REFRESH_S:
-            return known[0]
+        if known is not None and self._now_s() - known.asked_s < REFRESH_S and known.connections == self._connections():
+            return known.mark
         return self._refreshed(view, version, known)
 
     def set(self, view: str, version: str, mark: Mark) -> None:
         """Take over at once what this process has committed itself."""
         with self._lock:
-            self._known[view, version] = (mark, self._now_s())
+            self._known[view, version] = _Known(mark, self._now_s(), self._connections())
 
-    def _refreshed(self, view: str, version: str, known: tuple[Mark | None, float] | None) -> Mark | None:
-        asked_s = self._now_s()
+    def forget(self, view: str, version: str) -> None:
+        """Ask the store again: it may have lost what this process saw."""
+        with self._lock:
+            self._known.pop((view, version), None)
+
+    def _refreshed(self, view: str, version: str, known: _Known | None) -> Mark | None:
+        asked_s, connections = self._now_s(), self._connections()
         fetched = self._fetch(view, version)
         with self._lock:
             current = self._known.get((view, version))
             if current is not known and current is not None:  # set meanwhile: what was fetched may be from before
-                return current[0]
-            self._known[view, version] = (fetched, asked_s)
+                return current.mark
+            self._known[view, version] = _Known(fetched, asked_s, connections)
         return fetched

@@ -25,12 +25,17 @@ STREAM_FIELD = b"s"
 
 _STAMP_FIRST, _STAMP_LAST = HEADER.size + 1, HEADER.size + STAMP_SIZE_BYTES  # Lua counts from 1, both ends in
 
-_COMPARE = """
+COMPARE = """
 local function above(a, b)
   if a == b or #a < 16 then return false end
   local a_time, a_epoch = struct.unpack('>i8i8', a)
   local b_time, b_epoch = struct.unpack('>i8i8', b)
   return a_time > b_time or a_epoch > b_epoch
+end
+"""
+RUN_ID = """
+local function run_id()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 end
 """
 _STAMP_OF = f"""
@@ -39,8 +44,8 @@ local function stamp_of(part)
 end
 """
 
-# KEYS state; ARGV stamp
-BEGIN = Script(f"""{_COMPARE}
+# KEYS state; ARGV stamp. Answers the server's run id, 0 where a newer stamp stands against it.
+BEGIN = Script(f"""{COMPARE}{RUN_ID}
 local state = redis.call('HGETALL', KEYS[1])
 for i = 1, #state, 2 do
   local stamp = nil
@@ -49,11 +54,11 @@ for i = 1, #state, 2 do
   if stamp and above(stamp, ARGV[1]) then return 0 end
 end
 redis.call('HSET', KEYS[1], '+' .. ARGV[1], '')
-return 1
+return run_id()
 """)
 
 # KEYS state, entities...; ARGV stamp, ttl in ms ('' for none), parts...
-WRITE = Script(f"""{_COMPARE}{_STAMP_OF}
+WRITE = Script(f"""{COMPARE}{_STAMP_OF}
 local call, mine, ttl = redis.call, ARGV[1], ARGV[2]
 local mark = call('HGET', KEYS[1], 'mark')
 if mark and above(mark, mine) then return 0 end
@@ -71,7 +76,7 @@ return 1
 
 # KEYS state, entities...; ARGV stamp. Answers how many it removed. A part above the mark stays, since nothing else would stand
 # against a sleeper of an older sync that writes the key again.
-REMOVE = Script(f"""{_COMPARE}{_STAMP_OF}
+REMOVE = Script(f"""{COMPARE}{_STAMP_OF}
 local mark = redis.call('HGET', KEYS[1], 'mark')
 local removed = 0
 if not mark then return 0 end
@@ -85,22 +90,22 @@ end
 return removed
 """)
 
-# KEYS state, store id; ARGV stamp, the store's id at `begin`, and of a sync that has seeded stream parts its token, the log
-# and the places (field, value ...) that they include. A repeat is answered as the first time. While stream parts are seeded,
-# no other sync commits: the seeding stands on the mark that it found. Answers -1 where this is another store than then, or one in
-# which the sync has not begun: it was emptied or replaced meanwhile, and what the sync wrote before is lost.
-COMMIT = Script(f"""{_COMPARE}
+# KEYS state, store id; ARGV stamp, the store's id and the server's run id at `begin`, and of a sync that has seeded stream
+# parts its token, the log and the places (field, value ...) that they include. A repeat is answered as the first time. While
+# stream parts are seeded, no other sync commits: the seeding stands on the mark that it found. Answers -1 where this is another
+# store than then, or one in which the sync has not begun, or the server was started again: what it wrote before may be lost.
+COMMIT = Script(f"""{COMPARE}{RUN_ID}
 local state, mine = KEYS[1], ARGV[1]
 local mark = redis.call('HGET', state, 'mark')
 if mark and above(mark, mine) then return 0 end
 local begun = mark == mine or redis.call('HEXISTS', state, '+' .. mine) == 1
-if not begun or redis.call('GET', KEYS[2]) ~= ARGV[2] then return -1 end
+if not begun or redis.call('GET', KEYS[2]) ~= ARGV[2] or run_id() ~= ARGV[3] then return -1 end
 local seed = redis.call('HGET', state, 'seed')
-if ARGV[3] then
-  if not seed and mark == mine and redis.call('HGET', state, 'log') == ARGV[4] then return 1 end
-  if seed ~= ARGV[3] then return 0 end
+if ARGV[4] then
+  if not seed and mark == mine and redis.call('HGET', state, 'log') == ARGV[5] then return 1 end
+  if seed ~= ARGV[4] then return 0 end
   redis.call('HDEL', state, 'seed')
-  redis.call('HSET', state, 'log', unpack(ARGV, 4))
+  redis.call('HSET', state, 'log', unpack(ARGV, 5))
 elseif seed then
   return 0
 end

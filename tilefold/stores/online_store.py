@@ -56,6 +56,7 @@ class OnlineStore:
         self.streams = StreamParts(self._link, self._keys)
         self.client = client
         self.store_id = ""
+        self._servers: dict[tuple[str, str, Mark], bytes] = {}  # the server's run id at the begin of each sync
 
     @classmethod
     def connect(cls, url: str, prefix: str) -> Self:
@@ -82,6 +83,11 @@ class OnlineStore:
     def close(self) -> None:
         """Close all connections."""
         self._link.close()
+
+    @property
+    def connections(self) -> int:
+        """How many were ever opened: what was read before the last one may be newer than what is there now."""
+        return self._link.trips.connections
 
     def entity_key(self, view: str, version: str, entity: str) -> bytes:
         """The key of an entity's hash."""
@@ -122,7 +128,10 @@ class OnlineStore:
         It must be at or above the committed mark and every begun sync in both parts. Beginning again changes nothing.
         """
         self.store_id = self._identify()
-        return self._scripts.run(BEGIN, Call([self.mark_key(view, version)], [mark.to_bytes()])) == 1
+        answer = self._scripts.ask(BEGIN, Call([self.mark_key(view, version)], [mark.to_bytes()]))
+        if answer:
+            self._servers[view, version, mark] = answer
+        return bool(answer)
 
     def write_parts(
         self, view: str, version: str, mark: Mark, entities: Sequence[bytes], blobs: Sequence[bytes], ttl_ms: int | None
@@ -175,13 +184,14 @@ class OnlineStore:
         Raises
         ------
         StoreUnavailableError
-            The store was emptied or replaced since `begin`: what the sync wrote before is lost.
+            The store was emptied, replaced or started again since `begin`: what the sync wrote before may be lost.
         """
         keys = [self.mark_key(view, version), self._keys.store_id]
         seeds = [] if seeded is None else seeded.to_args()
-        answer = self._scripts.run(COMMIT, Call(keys, [mark.to_bytes(), self.store_id.encode(), *seeds]))
+        server = self._servers.pop((view, version, mark), b"")
+        answer = self._scripts.run(COMMIT, Call(keys, [mark.to_bytes(), self.store_id.encode(), server, *seeds]))
         if answer < 0:
-            rule = "it must hold all that the sync wrote, but was emptied or replaced meanwhile"
+            rule = "it must hold all that the sync wrote, but was emptied, replaced or started again meanwhile"
             self._link.faults.fail(StoreUnavailableError, rule, f"no begun sync {mark}", "Sync again: all keys are written.")
         return answer == 1
 

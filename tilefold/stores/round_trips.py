@@ -48,11 +48,17 @@ class RoundTrips:
     ----------
     wait_s
         How much longer than usual an answer may take: for commands that wait inside the server.
+
+    Attributes
+    ----------
+    connections
+        How many were opened. Answers of a server that was started again come over connections that were opened since.
     """
 
     def __init__(self, client: Redis, wait_s: float = 0) -> None:
         self._pool = client.connection_pool
         self._wait_s = wait_s
+        self.connections = 0
         self._idle: list[AbstractConnection] = []  # append and pop are atomic
 
     def one(self, request: bytes) -> Any:
@@ -140,6 +146,7 @@ class RoundTrips:
         settings = {**self._pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}  # trying again is done here
         if timeout_s := settings.get("socket_timeout"):
             settings["socket_timeout"] = timeout_s + self._wait_s
+        self.connections += 1  # before its first answer; that threads may count one too few together does no harm
         connection: AbstractConnection = self._pool.connection_class(**settings)
         return connection
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
+from tilefold.engine.mark import Mark
 from tilefold.engine.stream_codec import REVISION
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
@@ -102,7 +103,13 @@ class StreamParts:
             raise self._link.faults.translated(error) from error
 
     def write(
-        self, view: str, version: str, taken: Taken, writes: Iterable[StreamWrite], ttl_ms: int | None
+        self,
+        view: str,
+        version: str,
+        taken: Taken,
+        writes: Iterable[StreamWrite],
+        ttl_ms: int | None,
+        mark: Mark | None = None,
     ) -> list[bool] | None:
         """Replace stream parts, each if its revision is still the one given; they are made while others are on their way.
 
@@ -110,14 +117,18 @@ class StreamParts:
         ----------
         taken
             As it was told; its places are those behind which the writer read what it adds.
+        mark
+            By which rows were dropped from the parts; the view's own may be a newer one.
 
         Returns
         -------
-        Whether each was written; None where the view does not take this log any more, or is at other places by now.
+        Whether each was written; None where the view does not take this log any more, is at other places by now, or lost this
+        mark, or where the server was started again.
         """
         state = self._keys.state(view, version)
         lows = [each for shard, place in taken.places.items() for each in (_field(shard), _NUMBER.pack(place.position))]
-        head = [_log_value(taken), _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
+        stamp = b"" if mark is None else mark.to_bytes()
+        head = [_log_value(taken), stamp, taken.server, _ttl(ttl_ms), b"%d" % len(taken.places), *lows]
         calls = (Call([state, *(write.key for write in some)], [*head, *_pairs(some)]) for some in _scriptfuls(writes))
         answers = list(self._scripts.run_overlapped(WRITE_STREAM, batched(calls, PIPELINE_SCRIPTS)))
         if not all(answers):

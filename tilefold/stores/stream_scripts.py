@@ -9,12 +9,13 @@ behind which the writer began to read. In a view's state hash stand
     seed     the token of a sync that is writing all stream parts anew
 
 A server that was killed may come back without its last writes: then places are behind what a writer believes, and it is refused
-before it writes. So is a writer that others have overtaken: the log may have been trimmed where it began to read, barriers and
-all, so what it read may be of another epoch than it believes. A server that came back between a writer's parts and its places
-has another run id, and its places stay.
+before it writes. The places of one shard do not say what parts lack of another; so a writer is refused by the server's run id
+too, until it has looked, and forgets the parts it knew. So is a writer that others have overtaken: the log may have been
+trimmed where it began to read, barriers and all, so what it read may be of another epoch than it believes.
 """
 
 from tilefold.engine.stream_codec import REVISION, REVISION_START
+from tilefold.stores.online_scripts import COMPARE, RUN_ID
 from tilefold.stores.script_runner import Script
 
 LOG_FIELD = b"log"
@@ -23,11 +24,6 @@ SEED_FIELD = b"seed"
 
 _REVISION_FIRST, _REVISION_LAST = REVISION_START + 1, REVISION_START + REVISION.size  # Lua counts from 1, both ends in
 
-_RUN_ID = """
-local function run_id()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-end
-"""
 _EXPIRE = """
 local function expire(key, ttl)
   if ttl ~= '' and redis.call('PEXPIRE', key, ttl, 'NX') == 0 then redis.call('PEXPIRE', key, ttl, 'GT') end
@@ -35,19 +31,24 @@ end
 """
 
 # KEYS state; answers the state's fields and values, and the server's run id.
-TAKEN = Script(f"""{_RUN_ID}
+TAKEN = Script(f"""{RUN_ID}
 return {{redis.call('HGETALL', KEYS[1]), run_id()}}
 """)
 
-# KEYS state, entities...; ARGV log and token, ttl in ms ('' for none), how many places, (field, position) of each, then of each
-# entity the revision it must have ('' for no stream part) and the new part. Answers a digit per entity, 1 where it was written;
-# nothing where the view does not take this log by this token, or its places are others than these.
+# KEYS state, entities...; ARGV log and token, the mark by which rows were dropped ('' for none), the server's run id, ttl in
+# ms ('' for none), how many places, (field, position) of each, then of each entity the revision it must have ('' for no
+# stream part) and the new part. Answers a digit per entity, 1 where it was written; nothing where the view does not take this
+# log by this token, its places are others than these, its mark is older than that one, or the server was started again.
 # A key that had no field gets its time to live; one that has a batch part without one keeps living.
-WRITE_STREAM = Script(f"""{_EXPIRE}
+WRITE_STREAM = Script(f"""{COMPARE}{_EXPIRE}{RUN_ID}
 local call, state = redis.call, KEYS[1]
-if call('HGET', state, 'log') ~= ARGV[1] then return '' end
-local first = 4 + 2 * ARGV[3]
-for i = 4, first - 1, 2 do
+if call('HGET', state, 'log') ~= ARGV[1] or run_id() ~= ARGV[3] then return '' end
+if ARGV[2] ~= '' then
+  local mark = call('HGET', state, 'mark')
+  if not mark or above(ARGV[2], mark) then return '' end
+end
+local first = 6 + 2 * ARGV[5]
+for i = 6, first - 1, 2 do
   local place = call('HGET', state, ARGV[i])
   if not place or struct.unpack('>i8', place) ~= struct.unpack('>i8', ARGV[i + 1]) then return '' end
 end
@@ -60,7 +61,7 @@ for i = 2, #KEYS do
   if revision == ARGV[at] then
     local fresh = not old and call('EXISTS', key) == 0
     call('HSET', key, 's', ARGV[at + 1])
-    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[2]) end
+    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[4]) end
     done[#done + 1] = '1'
   else
     done[#done + 1] = '0'
@@ -71,7 +72,7 @@ return table.concat(done)
 
 # KEYS state; ARGV log and token, the server's run id, then field and value of each place. Places only grow. Answers 0 where the
 # view does not take this log by this token, or the server was started again.
-ADVANCE = Script(f"""{_RUN_ID}
+ADVANCE = Script(f"""{RUN_ID}
 local state = KEYS[1]
 if redis.call('HGET', state, 'log') ~= ARGV[1] or run_id() ~= ARGV[2] then return 0 end
 for i = 3, #ARGV, 2 do
