@@ -48,8 +48,8 @@ def values_of(view: DrawnView, number: int) -> dict[str, Any]:
     return {name: None if number % 7 == 6 else whole.get(name, value) for name, value in made.items()}
 
 
-def written(view: DrawnView, times: Sequence[int], *, busy: bool = False, epochs: int = 1) -> bytes:
-    """The bytes of a part of revision 9 with places in two shards."""
+def written(view: DrawnView, times: Sequence[int], *, busy: bool = False, epochs: int = 1) -> StreamKey:
+    """A key with a part of revision 9 and places in two shards."""
     key = StreamKey(view)
     with few_loose(0 if busy else 64, 2):
         events = [Arrived(BEGIN_US + at, f"{at:03}", values_of(view, at), at % epochs + 1) for at in times]
@@ -57,7 +57,8 @@ def written(view: DrawnView, times: Sequence[int], *, busy: bool = False, epochs
     assert key.stream is not None
     part = key.codec.decode(key.stream)
     part.revision, part.positions = 9, {0: 7, 65_535: 2**40}
-    return key.codec.encode(part)
+    key.stream = key.codec.encode(part)
+    return key
 
 
 CASES: dict[str, tuple[DrawnView, dict[str, Any]]] = {
@@ -73,9 +74,11 @@ ALL_CASES = pytest.mark.parametrize("case", CASES)
 
 
 def made(case: str) -> tuple[StreamKey, bytes]:
-    """A case's codec (in a key) and its bytes."""
+    """A case's key and the bytes of its part."""
     view, how = CASES[case]
-    return StreamKey(view), written(view, **how)
+    key = written(view, **how)
+    assert key.stream is not None
+    return key, key.stream
 
 
 def resealed(data: bytes | bytearray) -> bytes:
@@ -88,13 +91,16 @@ def resealed(data: bytes | bytearray) -> bytes:
 
 @ALL_CASES
 def test_golden_bytes_are_read_and_written_for_ever(case: str) -> None:
-    """Bytes of this format in a store decode to a part that encodes to them again, and are what is written today."""
-    key, data = made(case)
+    """Bytes of this format in a store hold the events they were made of, and the part that they decode to encodes to them."""
+    key, _ = made(case)
     golden = bytes.fromhex((GOLDEN / f"{case}.hex").read_text())
     part = key.codec.decode(golden)
     assert (part.log, part.revision, dict(part.positions)) == (LOG, 9, {0: 7, 65_535: 2**40})
     assert key.codec.encode(part) == golden
-    assert data == golden
+    key.stream = golden
+    newest_us = max((one.time_us for one in key.events), default=BEGIN_US)
+    assert not key.inexact(newest_us)
+    assert not key.wrong(newest_us)
 
 
 def test_golden_parts_cover_what_there_is() -> None:
@@ -246,9 +252,9 @@ def test_absurd_counts_are_refused_before_anything_is_made(place: str, count: in
 
 def test_a_single_event_is_small() -> None:
     """Sixty-four single events of a count and a sum take less than 30 bytes each."""
-    view = view_of([feature("real", "mean", NOW)])
-    data = written(view, range(64))
-    assert len(data) < 64 * 30
+    key = written(view_of([feature("real", "mean", NOW)]), range(64))
+    assert key.stream is not None
+    assert len(key.stream) < 64 * 30
 
 
 def test_places_are_packed_once() -> None:

@@ -129,6 +129,11 @@ class MemoryServer:
     def _srem(self, key: bytes, *members: bytes) -> None:
         self.sets.get(key, set()).difference_update(members)
 
+    def _scan(self, cursor: bytes, *options: bytes) -> list[Any]:
+        assert (cursor, options[0], options[1][-2:]) == (b"0", b"MATCH", b":*"), options
+        prefix = options[1][:-1].replace(b"\\", b"")
+        return [b"0", [key for key in list(self.hashes) if key.startswith(prefix) and self.fields(key)]]
+
     # --- scripts, as they stand in `online_scripts` and `stream_scripts`
 
     def run(self, script: Script, call: Call) -> Any:
@@ -262,6 +267,14 @@ class MemoryServer:
             self._write_part(key, part, args[1], args[0])
         return 1
 
+    def _clear(self, keys: list[bytes], args: list[bytes]) -> int:
+        if self.fields(keys[0]).get(b"seed") != args[0]:
+            return 0
+        for key in keys[1:]:
+            self.notes.append((key, args[0]))
+            self._hdel(key, b"s")
+        return 1
+
     def _latest(self, keys: list[bytes], args: list[bytes]) -> int:
         held = self.strings.get(keys[0])
         if held is None or _first(held) < _first(args[0]):
@@ -291,6 +304,7 @@ _SCRIPTS: dict[bytes, Callable[[MemoryServer, list[bytes], list[bytes]], Any]] =
     stream_scripts.BEGIN_SEED.digest: MemoryServer._begin_seed,
     stream_scripts.LAPSE.digest: MemoryServer._lapse,
     stream_scripts.SEED.digest: MemoryServer._seed,
+    stream_scripts.CLEAR.digest: MemoryServer._clear,
     stream_scripts.LATEST.digest: MemoryServer._latest,
 }
 

@@ -134,6 +134,10 @@ class Both:
         blobs = [_stream_part(self._chance.randint(1, 3), 6) for _ in keys]
         self.tell(lambda store: store.streams.seed(*VIEW, token, keys, blobs, ttl))
 
+    def do_keep(self) -> None:
+        token, keys = self._chance.choice(TOKENS), self._some()
+        self.tell(lambda store: store.streams.keep_only(*VIEW, token, keys))
+
     def do_note(self) -> None:
         """Send a random `note` to both."""
         latest_us = self._chance.randint(1, 5)

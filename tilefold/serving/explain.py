@@ -84,8 +84,8 @@ def explain(
     """The tiles behind each value of one entity at a time."""
     mark = reader.mark()
     key = reader.key(keys)
-    time = reader.time_of(to_us(at), now=now)
     data = online.read(key)
+    time = reader.time_of(to_us(at), now=now)
     part = reader.part_of(data[0])
     held = None if mark is None else in_force(part, mark)
     tiles = [*_tiles(context, part), *_stream_tiles(context, data[1], held)]

@@ -77,7 +77,10 @@ class ViewReader:
         return self._prefix + self._encode(keys).encode()
 
     def time_of(self, read_us: int, *, now: bool) -> ReadTime:
-        """Where the view's windows end for a read at this time, which is `now` or another one; known before keys are read."""
+        """Where the view's windows end for a read at this time, which is `now` or another one.
+
+        Asked after the keys are read: an event is noted as the newest before it is in any part, so none lies behind the end.
+        """
         if not self.ends_at_newest:
             return ReadTime(read_us, read_us, certain=True)
         newest_us = self._online.streams.latest(self._context.view.source.name)
@@ -224,8 +227,8 @@ class ServiceReader:
         while connections != self._online.connections:  # again over a new one: its server may have come back with older marks
             connections = self._online.connections
             marks = [reader.mark() for reader in self.readers]  # before the keys are read
-            times = [reader.time_of(read_us, now=now) for reader in self.readers]
             found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
+            times = [reader.time_of(read_us, now=now) for reader in self.readers]  # after them
         columns = []
         for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
             parts = found[number * len(requests) : (number + 1) * len(requests)]

@@ -9,7 +9,7 @@ places.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
@@ -43,6 +43,10 @@ class SeedStore(Protocol):
         self, view: str, version: str, token: bytes, keys: Sequence[bytes], blobs: Sequence[bytes], ttl_ms: int | None
     ) -> bool:
         """Write stream parts, whatever is there; False where another seeding has taken over."""
+        ...
+
+    def keep_only(self, view: str, version: str, token: bytes, keys: Collection[bytes]) -> bool:
+        """Remove the stream parts of all other entities; False where another seeding has taken over."""
         ...
 
 
@@ -142,11 +146,14 @@ class Seeding:
         drain()
         self._history = history()  # after `begin_seed`: an earlier seeding has an earlier one
         self._places = self._history.drained(log.incarnation, range(log.shards))
-        self.keys = 0
+        self._written: set[bytes] = set()
 
     def write(self) -> Seeded | None:
-        """Write all parts; None where another seeding has taken over."""
+        """Write all parts, and remove what others have written; None where another seeding has taken over."""
         if not all(self._write_bucket(number) for number in range(self._history.buckets)):
+            return None
+        # The rows of any other part (of another log, or wrong) are lost, in batch parts, or behind the drained places.
+        if not self._store.keep_only(self._view.name, self._view.version, self._token, self._written):
             return None
         return Seeded(self._token, Taken(self._log, self._places))
 
@@ -172,7 +179,7 @@ class Seeding:
             view.folder.tidy(parts[name], self._base, self._now_us, from_us)
         keys = [view.key_of(name) for name in names]
         blobs = [view.codec.encode(parts[name]) for name in names]
-        self.keys += len(names)
+        self._written.update(keys)
         return self._store.seed(view.name, view.version, self._token, keys, blobs, view.ttl_ms)
 
     def _rows(self, bucket: int) -> Iterator[tuple[int, Mapping[str, list[Row]]]]:

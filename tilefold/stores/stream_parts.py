@@ -7,7 +7,7 @@ believes them to be further than they are (they were seeded anew, or the server 
 
 import secrets
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -18,12 +18,14 @@ from tilefold.engine.mark import Mark
 from tilefold.engine.stream_codec import REVISION
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
+from tilefold.stores.online_samples import scan
 from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_BYTES, SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
     ADVANCE,
     BEGIN_SEED,
     CLAIM,
+    CLEAR,
     LAPSE,
     LATEST,
     LOG_FIELD,
@@ -178,6 +180,13 @@ class StreamParts:
         state = self._keys.state(view, version)
         calls = (Call([state, *keys[span]], [token, _ttl(ttl_ms), *blobs[span]]) for span in spans(map(len, blobs)))
         return all(all(self._scripts.run_all(SEED, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+
+    def keep_only(self, view: str, version: str, token: bytes, keys: Collection[bytes]) -> bool:
+        """Remove the stream parts of all other entities; False where another seeding has taken over."""
+        state, there = self._keys.state(view, version), scan(self._link, self._keys.all_entities(view, version))
+        others = batched((key for key in there if key not in keys), SCRIPT_KEYS)
+        calls = (Call([state, *some], [token]) for some in others)
+        return all(all(self._scripts.run_all(CLEAR, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
 
     def owners(self, source: str, shards: Sequence[int]) -> dict[int, bytes]:
         """The writer processes that own these shards; those that nobody owns are left out."""

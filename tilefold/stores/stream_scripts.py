@@ -133,6 +133,13 @@ end
 return 1
 """)
 
+# KEYS state, entities...; ARGV token of the seeding, which removes the parts that it did not write.
+CLEAR = Script("""
+if redis.call('HGET', KEYS[1], 'seed') ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do redis.call('HDEL', KEYS[i], 's') end
+return 1
+""")
+
 # KEYS latest; ARGV microseconds as 8 bytes. Only grows.
 LATEST = Script("""
 local old = redis.call('GET', KEYS[1])
