@@ -16,7 +16,8 @@ from tilefold.engine.mark import Mark
 from tilefold.engine.stream_codec import REVISION, REVISION_START, StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.stream_part import Row, StreamPart
-from tilefold.serving.stream_view import Entries, StreamTarget, ViewWriter
+from tilefold.serving.stream_ports import Entries, StreamTarget
+from tilefold.serving.stream_view import ViewWriter
 from tilefold.serving.stream_writer import StreamWriter
 from tilefold.stores.stream_log import ORIGIN, Entry, Kind, Place
 from tilefold.stores.stream_parts import StreamWrite, Taken, log_number

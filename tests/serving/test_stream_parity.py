@@ -1,4 +1,4 @@
-"""Invariant 1 through the real workspace: whatever was pushed, appended, corrected, compacted or lost, reads are the reference's.
+"""Invariant 1 through the real workspace: whatever was pushed, appended, corrected, compacted or lost, reads agree.
 
 A model says which events a read should see: those of the committed compaction, and those of the stream part that it does not
 cover. Two workspaces on one root take turns.
@@ -61,8 +61,8 @@ class Known:
 class Model:
     """What the event log and the stream parts hold, and what is committed.
 
-    `committed` is a watermark, a number, and the events of that compaction. `takes` says whether the view takes the stream: from
-    the beginning of a source that never had an event, else from a seeding on.
+    `committed` is a watermark, a number, and the events of that compaction. `takes` says whether the view takes the stream:
+    from the beginning of a source that never had an event, else from a seeding on.
     """
 
     log: dict[str, Known] = field(default_factory=dict)

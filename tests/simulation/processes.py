@@ -26,7 +26,7 @@ from tilefold.serving.drain import drain
 from tilefold.serving.ingest import places_behind
 from tilefold.serving.seeding import SeededView, Seeding, needs_seed
 from tilefold.serving.stream_desk import StreamDesk
-from tilefold.serving.stream_view import Entries, StreamTarget
+from tilefold.serving.stream_ports import Entries, StreamTarget
 from tilefold.serving.sync import Sync
 from tilefold.serving.sync_ports import SyncedView
 from tilefold.stores.cached_mark import CachedMark

@@ -92,6 +92,7 @@ class Schedule:
         self.late_view = chance.choice([None, None, chance.randrange(KINDS)])
         self.processes: list[Process] = [Process(self.world, f"p{n}") for n in range(chance.randint(1, 5))]
         self.backups: list[tuple[MemoryServer, dict[bytes, KeyTruth]]] = []
+        self.losses = 0
 
     # --- from beginning to end
 
@@ -154,11 +155,12 @@ class Schedule:
             events.append(self.chance.choice(known))
 
         def ingest() -> None:
-            before = {own.view.name: self.checks.takes(own) for own in process.kits}
+            before, losses = {own.view.name: self.checks.takes(own) for own in process.kits}, self.losses
             process.ingest(events)
             for own in process.kits:
                 token = before[own.view.name]
-                if token is not None and self.checks.takes(own) == token:
+                visible = token is not None and self.checks.takes(own) == token
+                if visible and losses == self.losses:  # or it was made visible in a store that is gone
                     self.checks.must_show(own, events)
 
         return f"ingest {[event.number for event in events]}", ingest
@@ -237,6 +239,7 @@ class Schedule:
     def _lose(self) -> None:
         """The online store's server is started again, and is empty or holds what it held some time ago."""
         server = self.world.server
+        self.losses += 1
         if self.backups and self.chance.random() < 0.8:
             held, known = self.chance.choice(self.backups)
             self.backups = self.backups[: self.backups.index((held, known)) + 1]

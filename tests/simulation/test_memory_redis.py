@@ -135,6 +135,7 @@ class Both:
         self.tell(lambda store: store.streams.seed(*VIEW, token, keys, blobs, ttl))
 
     def do_keep(self) -> None:
+        """Send a random `keep_only` to both."""
         token, keys = self._chance.choice(TOKENS), self._some()
         self.tell(lambda store: store.streams.keep_only(*VIEW, token, keys))
 

@@ -40,5 +40,5 @@ def test_without_the_predicate_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_positions_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that does not tell what parts hold already folds it again after a crash, and the simulation says so."""
-    monkeypatch.setattr(stream_view, "_cuts", lambda parts, places: {})  # noqa: ARG005
+    monkeypatch.setattr(stream_view, "cuts_of", lambda parts, places: {})  # noqa: ARG005
     assert fails_within(BREAKS_WITHIN)

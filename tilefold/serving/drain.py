@@ -129,7 +129,7 @@ class _Reader:
         begin = self._begin(behind)
         entries = _gathered(self._stream, begin, self._limit)
         self.found = bool(entries)
-        places = {**begin, **{shard: _place_after(begin[shard], some) for shard, some in entries.items()}}
+        places = {**begin, **{shard: begin[shard].behind(some) for shard, some in entries.items()}}
         refused = {shard: [entry for entry in some if entry.kind is Kind.REFUSED] for shard, some in entries.items()}
         self.refused += self._dead_letters.add(self._stream.incarnation, refused, places)
         return Streamed(self._event_log.streamed_rows(entries, _epochs(begin, entries)), places)
@@ -163,12 +163,6 @@ def _gathered(stream: StreamLog, behind: Places, limit: int) -> Entries:
             count += len(some)
             size_bytes += sum(len(entry.payload) for entry in some)
     return entries
-
-
-def _place_after(place: Place, entries: list[Entry]) -> Place:
-    for entry in entries:
-        place = place.after(entry)
-    return place
 
 
 def _epochs(behind: Places, entries: Entries) -> list[int]:

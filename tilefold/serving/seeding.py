@@ -21,7 +21,8 @@ from tilefold.engine.stream_codec import StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.stream_part import Row, StreamPart
 from tilefold.engine.time import DAY_US, day_start_us
-from tilefold.serving.stream_view import REVISION_BITS, is_behind
+from tilefold.serving.stream_pieces import is_behind
+from tilefold.serving.stream_view import REVISION_BITS
 from tilefold.stores.stream_log import Place, StreamLog
 from tilefold.stores.stream_parts import TOKEN_BYTES, Seeded, Taken, log_number
 

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from tilefold.declaration.views import FeatureView
 from tilefold.errors import StoreUnavailableError, complaint
+from tilefold.serving.stream_ports import Entries, StreamTarget
 from tilefold.serving.stream_standing import Standing, standing_of
-from tilefold.serving.stream_view import Entries, StreamTarget
 from tilefold.serving.stream_writer import StreamWriter
 from tilefold.stores.stream_log import StreamLog
 from tilefold.stores.stream_parts import StreamParts, Taken, log_number

@@ -9,8 +9,8 @@ import polars as pl
 
 from tilefold.declaration.sources import Source
 from tilefold.serving.context import ViewContext
+from tilefold.serving.stream_ports import Entries, StreamTarget
 from tilefold.serving.stream_rows import Rows, ViewRows
-from tilefold.serving.stream_view import Entries, StreamTarget
 from tilefold.stores.cached_mark import CachedMark
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.online_store import OnlineStore

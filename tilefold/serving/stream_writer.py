@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tilefold.serving.stream_view import Entries, PartStore, StreamTarget, ViewWriter
+from tilefold.serving.stream_ports import Entries, PartStore, StreamTarget
+from tilefold.serving.stream_view import ViewWriter
 from tilefold.stores.stream_log import Place, StreamLog
 from tilefold.stores.stream_parts import log_number
 

@@ -54,6 +54,14 @@ class Place(NamedTuple):
         epoch = max(self.epoch, entry.number + 1) if entry.kind is Kind.BARRIER else self.epoch
         return Place(entry.position, epoch)
 
+    def behind(self, entries: "Sequence[Entry]") -> "Place":
+        """The place behind some entries that stand, in this order, behind this place."""
+        place = self
+        for entry in entries:
+            if entry.kind is Kind.BARRIER:
+                place = place.after(entry)
+        return Place(entries[-1].position, place.epoch) if entries else self
+
 
 ORIGIN = Place(0, 1)
 """Before the first entry of a log that has lost nothing."""
