@@ -116,7 +116,7 @@ def test_a_push_that_was_cut_off_is_visible_when_it_is_sent_again(ws: Workspace,
     ws.ingest("pushed", [record("b", 9)])
     pushed = [record("a", 9.4, 1, "one")]
     with monkeypatch.context() as killed:
-        killed.setattr(ws._stream_desk("pushed"), "make_visible", lambda *_, **__: None)
+        killed.setattr(ws._parts.streams("pushed"), "make_visible", lambda *_, **__: None)
         ws.ingest("pushed", pushed)
     assert values(ws) == [0, 0]
     assert ws.ingest("pushed", pushed).duplicate == 1
@@ -352,7 +352,7 @@ def test_the_newest_event_is_known_in_delta_too(tmp_path: Path, online_url: str,
         assert set(read(ws, "b").effective_times.values()) == {day(8.02)}
         for key in ws.online_client().scan_iter(f"{ws.name}:*"):
             ws.online_client().delete(key)
-        ws._marks._known.clear()
+        ws._parts.marks._known.clear()
         assert statuses(ws) == {Status.NOT_READY}
         ws.materialize("spend")
         assert (values(ws), statuses(ws)) == ([2], {Status.PRESENT})

@@ -4,7 +4,6 @@ The rule: it puts the parts together and holds no logic of its own. Assets, the 
 through it. Everything that needs *now* asks its clock.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,22 +12,23 @@ from typing import Any, NoReturn, Self
 
 import polars as pl
 
-from tilefold.declaration.sources import Source, StreamSource
+from tilefold.declaration.sources import StreamSource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
 from tilefold.errors import InputError, NotBuiltYetError, complaint
+from tilefold.serving.assembly import Assembly
 from tilefold.serving.building import build_days
 from tilefold.serving.compaction import run_compaction, run_compactions
 from tilefold.serving.context import ViewContext
 from tilefold.serving.definitions import Given, load_definitions
-from tilefold.serving.events import EventDesk, Frame
+from tilefold.serving.events import Frame
 from tilefold.serving.explain import Explanation, explain
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.prune import prune
-from tilefold.serving.read import FeatureVector, ServiceReader, Status, ViewReader
+from tilefold.serving.read import FeatureVector, Status
 from tilefold.serving.reports import (
     CompactionReport,
     DrainReport,
@@ -40,11 +40,9 @@ from tilefold.serving.reports import (
 )
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_standing import Standing
-from tilefold.serving.stream_targets import ViewTargets
 from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import checked_spine, features_for_events
-from tilefold.stores.cached_mark import CachedMark
 from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
@@ -52,7 +50,6 @@ from tilefold.stores.stream_log import StreamLog
 
 __all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
 
-HISTORY_REFRESH_S = 1.0
 VISIBLE = "visible"
 
 
@@ -104,12 +101,7 @@ class Workspace:
         self.definitions = load_definitions(definitions, str(root))
         self._clock = clock or _system_clock
         self._home = Home(str(root), online, name, storage_options or {}, stream)
-        self._marks = CachedMark(self.online_store.mark, connections=lambda: self.online_store.connections)
-        self._desks: dict[str, EventDesk] = {}
-        self._contexts: dict[str, ViewContext] = {}
-        self._readers: dict[str, ServiceReader] = {}
-        self._stream_desks: dict[str, StreamDesk] = {}
-        self._history: dict[str, tuple[bool, float]] = {}
+        self._parts = Assembly(self.definitions, self._home, self._now_us)
 
     def __enter__(self) -> Self:
         return self
@@ -149,26 +141,15 @@ class Workspace:
 
     def context(self, view: str) -> ViewContext:
         """A view with its tables, for those who look inside (assets, checks, benchmarks)."""
-        if view not in self._contexts:
-            declared = self.definitions.view(view)
-            log = self._desk(declared.source.name).log
-            self._contexts[view] = ViewContext(declared, log, self.root, self._home.storage_options)
-        return self._contexts[view]
+        return self._parts.context(view)
 
     def event_log(self, source: str) -> EventLog:
         """The event log of a source, for those who look inside."""
-        return self._desk(source).log
-
-    def _desk(self, source: str) -> EventDesk:
-        if source not in self._desks:
-            declared = self.definitions.source(source)
-            log = EventLog(f"{self.root}/{source}/event_log", declared, self._home.storage_options)
-            self._desks[source] = EventDesk(declared, log, self.definitions, self.root, self._open_stream)
-        return self._desks[source]
+        return self._parts.events(source).log
 
     def stream_log(self, source: str) -> StreamLog:
         """The stream log of a source, for those who look inside; opened when it is first asked for."""
-        return self._desk(source).stream
+        return self._parts.events(source).stream
 
     def open_streams(self) -> None:
         """Open the stream log of every source that has one: who does it first owns their embedded server."""
@@ -182,35 +163,20 @@ class Workspace:
 
     def stream_desk(self, source: str) -> StreamDesk:
         """The stream side of a source, for those who run its writer or look inside."""
-        return self._stream_desk(source)
+        return self._parts.streams(source)
 
     def stream_standing(self, source: str) -> Standing:
         """How far the stream of a source is written, and which processes write it."""
-        return self._stream_desk(source).standing()
-
-    def _stream_desk(self, source: str) -> StreamDesk:
-        if source not in self._stream_desks:
-            desk = self._desk(source)
-            contexts = [self.context(view.name) for view in self.definitions.views_of(source) if view.online]
-            streams = [context for context in contexts if context.is_stream]
-            declared = self.definitions.source(source)
-            views = ViewTargets(declared, desk.log, streams, self.online_store, self._marks)
-            self._stream_desks[source] = StreamDesk(
-                source, desk.stream, desk.log, views, self.online_store.streams, self._now_us
-            )
-        return self._stream_desks[source]
+        return self._parts.streams(source).standing()
 
     def _stream_side(self, view: FeatureView) -> StreamSide | None:
         if view.kind != "stream":
             return None
         source = view.source.name
-        return StreamSide(self._stream_desk(source).log, self._now_us(), lambda: self.drain(source))
+        return StreamSide(self._parts.streams(source).log, self._now_us(), lambda: self.drain(source))
 
     def _now_us(self) -> int:
         return to_us(self.now())
-
-    def _open_stream(self, source: Source, log: EventLog) -> StreamLog:
-        return self._home.streams.log(source, log, lambda: to_us(self.now()))
 
     # --- events
 
@@ -230,23 +196,23 @@ class Workspace:
             If a row breaks a rule; nothing is written.
         """
         span = None if replace is None else checked_span("replace", replace)
-        if span is not None and self._desk(source).has_stream:
+        if span is not None and self._parts.events(source).has_stream:
             self.drain(source)  # what was pushed before is replaced too
-        receipt = self._desk(source).append(frame, span, self.now())
-        self._history.clear()  # what had none has some from here on
+        receipt = self._parts.events(source).append(frame, span, self.now())
+        self._parts.history_changed()  # what had none has some from here on
         return receipt
 
     def import_days(self, source: str, start: datetime, end: datetime) -> Receipt:
         """Let the event log hold what the source's files hold of the UTC days `[start, end)`."""
         days = self._days(start, end)
         with ProgressBar(f"{source}: days imported", len(days)) as bar:
-            receipt = self._desk(source).import_days(days, self.now(), self._home.storage_options, bar.step)
-        self._history.clear()
+            receipt = self._parts.events(source).import_days(days, self.now(), self._home.storage_options, bar.step)
+        self._parts.history_changed()
         return receipt
 
     def file_days(self, source: str) -> list[date]:
         """The days that the source's files hold events of."""
-        return self._desk(source).file_days(self._home.storage_options)
+        return self._parts.events(source).file_days(self._home.storage_options)
 
     def ingest(self, source: str, frame: Frame, wait_for: str | None = None) -> Receipt:
         """Accept pushed events; returns when they are durable.
@@ -276,9 +242,9 @@ class Workspace:
         if wait_for not in (None, VISIBLE):
             mend = f"Use None or {VISIBLE!r}."
             raise InputError(complaint("Workspace.ingest", "wait_for must be one of what can be waited for", wait_for, mend))
-        desk = self._stream_desk(source)
+        desk = self._parts.streams(source)
         desk.register()
-        receipt = self._desk(source).ingest(frame, self.now())
+        receipt = self._parts.events(source).ingest(frame, self.now())
         desk.make_visible(receipt.positions, wait=wait_for == VISIBLE)
         return receipt
 
@@ -295,19 +261,15 @@ class Workspace:
         InputError
             If the source takes no pushed events.
         """
-        return self._desk(source).drain(self.now(), written=lambda: self._written(source), within_s=within_s)
+        return self._parts.events(source).drain(self.now(), written=lambda: self._parts.written(source), within_s=within_s)
 
     def dead_letters(self, source: str) -> DeadLetters:
         """The refused events of a source, for those who look inside."""
-        return self._desk(source).dead_letters
-
-    def _written(self, source: str) -> Mapping[int, int] | None:
-        """Of each shard the position up to which stream writers have written; None where there are none."""
-        return self._stream_desk(source).written()
+        return self._parts.events(source).dead_letters
 
     def _barrier(self, context: ViewContext) -> Barrier:
         source = context.view.source.name
-        return self._desk(source).take_barrier(self.now(), lambda: self._written(source))
+        return self._parts.events(source).take_barrier(self.now(), lambda: self._parts.written(source))
 
     def serve(self, host: str = "127.0.0.1", port: int = 8080) -> None:
         """The HTTP server: not built in this release."""
@@ -354,7 +316,7 @@ class Workspace:
         with ProgressBar(f"{view}: keys") as bar:
             side = self._stream_side(context.view)
             report = run_sync(context, self.online_store, as_of_us, full=full, progress=bar.update, stream=side)
-        self._refresh_mark(context.view)
+        self._parts.refresh_mark(context.view)
         return report
 
     def materialize(self, view: str, as_of: datetime | None = None, *, full: bool = False) -> MaterializeReport:
@@ -367,12 +329,12 @@ class Workspace:
         context = self.context(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
         self._import_missing(context.view, as_of_us)
-        if self._desk(context.view.source.name).has_stream:
+        if self._parts.events(context.view.source.name).has_stream:
             self.drain(context.view.source.name)
         side = self._stream_side(context.view)
         report = materialize(context, self.online_store, as_of_us, lambda: self._barrier(context), full=full, stream=side)
         if context.view.online:
-            self._refresh_mark(context.view)
+            self._parts.refresh_mark(context.view)
         return report
 
     def prune(self, view: str, keep: int) -> PruneReport:
@@ -390,17 +352,10 @@ class Workspace:
     def _import_missing(self, view: FeatureView, as_of_us: int) -> None:
         if view.source.batch_config is None:
             return
-        desk, options = self._desk(view.source.name), self._home.storage_options
+        desk, options = self._parts.events(view.source.name), self._home.storage_options
         missing = desk.missing_days(day_of(as_of_us - 1), options)
         with ProgressBar(f"{view.source.name}: days imported", len(missing)) as bar:
             desk.import_days(missing, self.now(), options, bar.step)
-
-    def _refresh_mark(self, view: FeatureView) -> None:
-        mark = self.online_store.mark(view.name, view.version)
-        if mark is not None:
-            self._marks.set(view.name, view.version, mark)
-        if view.kind == "stream":
-            self._stream_desk(view.source.name).catch_up()
 
     def _days(self, start: datetime, end: datetime) -> list[date]:
         first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))
@@ -422,13 +377,13 @@ class Workspace:
         UnknownNameError
             If nothing of that name is declared.
         """
-        return self._reader(name).get(keys, self._read_time(at), now=at is None)
+        return self._parts.reader(name).get(keys, self._read_time(at), now=at is None)
 
     def get_features_batch(
         self, name: str, keys: Sequence[Mapping[str, Any]], at: datetime | None = None
     ) -> list[FeatureVector]:
         """`get_features` for many entities in one round trip, in the order asked."""
-        return self._reader(name).get_many(keys, self._read_time(at), now=at is None)
+        return self._parts.reader(name).get_many(keys, self._read_time(at), now=at is None)
 
     def get_features_for_events(
         self, name: str, spine: pl.DataFrame | pl.LazyFrame, timestamp: str = "timestamp"
@@ -450,7 +405,7 @@ class Workspace:
 
     def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
         """The tiles behind each value of one entity."""
-        reader, time = self._view_reader(view), self._read_time(at)
+        reader, time = self._parts.view_reader(view), self._read_time(at)
         return explain(self.context(view), reader, self.online_store, keys, time, now=at is None)
 
     def online_client(self) -> OnlineClient:
@@ -459,34 +414,7 @@ class Workspace:
 
     def online_key(self, view: str, keys: Mapping[str, Any]) -> bytes:
         """The key (of a hash) that holds an entity."""
-        return self._view_reader(view).key(keys)
+        return self._parts.view_reader(view).key(keys)
 
     def _read_time(self, at: datetime | None) -> datetime:
         return self.now() if at is None else checked_time("at", at)
-
-    def _reader(self, name: str) -> ServiceReader:
-        if name not in self._readers:
-            chosen = self.definitions.selection(name)
-            selections = [(self._view_reader(view.name), numbers) for view, numbers in chosen]
-            self._readers[name] = ServiceReader(self.online_store, selections)
-        return self._readers[name]
-
-    def _view_reader(self, view: str) -> ViewReader:
-        context = self.context(view)
-        return ViewReader(context, self.online_store, self._marks, lambda: self._has_history(context))
-
-    def _has_history(self, context: ViewContext) -> bool:
-        """Whether there were events that a view without a mark has not taken in; asked again after a second while not."""
-        view = context.view.name
-        known, asked_s = self._history.get(view, (False, float("-inf")))
-        if not known and time.monotonic() - asked_s >= HISTORY_REFRESH_S:
-            known = self._asked_history(context)
-            self._history[view] = (known, time.monotonic())
-        return known
-
-    def _asked_history(self, context: ViewContext) -> bool:
-        if not context.is_stream:
-            return context.log.snapshot().has_history()
-        desk = self._stream_desk(context.view.source.name)
-        desk.register()
-        return not desk.takes(context.view) or context.log.snapshot().has_unstreamed()

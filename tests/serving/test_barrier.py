@@ -29,7 +29,7 @@ def ws(tmp_path: Path, online_url: str, stream_url: str) -> Iterator[Workspace]:
 
 def barrier(ws: Workspace) -> Barrier:
     """The next barrier, as a compaction takes it."""
-    return ws._desk("pushed").take_barrier(NOW, lambda: None)
+    return ws._parts.events("pushed").take_barrier(NOW, lambda: None)
 
 
 def epochs(ws: Workspace, version: int | None = None) -> dict[str, int]:

@@ -100,7 +100,7 @@ def test_a_lost_online_store(ws: Workspace) -> None:
     ws.materialize("spend")
     ws.ingest("pushed", [record("a", 9.3), record("a", 8.5)])
     lose(ws, store=True)
-    ws._marks._known.clear()
+    ws._parts.marks._known.clear()
     assert set(ws.get_features("spend", {"user": "a"}).statuses.values()) == {Status.NOT_READY}
     ws.ingest("pushed", [record("a", 9.4)])
     assert not ws.materialize("spend").skipped

@@ -50,7 +50,7 @@ def test_views_take_an_empty_source_from_its_end(ws: Workspace) -> None:
 
 def test_a_source_with_history_is_not_taken(ws: Workspace) -> None:
     """Neither with events in the stream log nor in the event log: there the first sync seeds."""
-    ws._desk("pushed").ingest([record("a", 9)], day(9.5))
+    ws._parts.events("pushed").ingest([record("a", 9)], day(9.5))
     ws.stream_desk("pushed").register()
     assert not ws.stream_desk("pushed").takes(VIEW)
     assert ws.stream_desk("pushed").written() is None
@@ -104,7 +104,7 @@ def test_an_owner_that_is_late_is_told(ws: Workspace) -> None:
     """Waiting ends with an error that names the writer; the events are durable, and visible once it works again."""
     ws.ingest("pushed", [record("b", 9)])
     own_all(ws)
-    ws._desk("pushed").ingest([record("a", 9.1)], day(9.5))
+    ws._parts.events("pushed").ingest([record("a", 9.1)], day(9.5))
     desk = ws.stream_desk("pushed")
     ends = {shard: place.position for shard, place in desk.log.ends().items()}
     with pytest.raises(StoreUnavailableError, match=r"source 'pushed'.*write-stream.*durable"):

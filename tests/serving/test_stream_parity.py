@@ -211,8 +211,8 @@ class Pipeline:
         if model.committed is None:
             model.register()
         for ws in self._workspaces:
-            ws._marks._known.clear()  # each knows a mark for a second; what a test waits for is not that
-            ws._history.clear()
+            ws._parts.marks._known.clear()  # each knows a mark for a second; what a test waits for is not that
+            ws._parts.history_changed()
             for keys, found in zip(asked, ws.get_features_batch(self.view.name, asked), strict=True):
                 if not model.is_ready:
                     assert set(found.statuses.values()) == {Status.NOT_READY}

@@ -107,7 +107,7 @@ def test_a_lost_store(ws: Workspace) -> None:
     client = ws.online_client()
     for key in client.scan_iter(f"{ws.name}:*"):
         client.delete(key)
-    ws._marks._known.clear()  # as a second later, or another process
+    ws._parts.marks._known.clear()  # as a second later, or another process
     assert set(ws.get_features("spend", {"user": "a"}).statuses.values()) == {Status.NOT_READY}
     report = step(ws, 3)
     assert (counts(report), report.full) == ((8, 0, 0), True)
