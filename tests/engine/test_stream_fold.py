@@ -22,8 +22,9 @@ from tests.engine.stream_keys import (
     view_of,
 )
 from tilefold.declaration.windows import Window
+from tilefold.engine.join_zones import Zone, join_zones
 from tilefold.engine.mark import Mark
-from tilefold.engine.stream_fold import LOOSE_ROWS, NEWEST_ROWS, Zone, join_zones
+from tilefold.engine.stream_fold import LOOSE_ROWS, NEWEST_ROWS
 from tilefold.engine.stream_part import NOTHING_PRUNED_US, Row, StreamPart
 from tilefold.functions import FunctionRequest
 
