@@ -201,7 +201,8 @@ class Checks:
             if status is Status.STALE:
                 raise WrongRead(f"{name} of {seen.user} is stale while its batch part is valid: {part.held}")
             if not agree(value, wanted, 1e4):
-                raise WrongRead(f"{name} of {seen.user} is {value!r}, not {wanted!r}, of {list(self._numbers(shown))}, {cached=}")
+                events = list(self._numbers(shown))
+                raise WrongRead(f"{name} of {seen.user} is {value!r}, not {wanted!r}, of {events}, {cached=}")
 
     def _check_not_ready(self, seen: Seen, *, cached: bool) -> None:
         view = seen.kit.view
