@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tilefold.serving.explain import Explanation
+from tilefold.serving.explained import Explanation
 from tilefold.serving.read import FeatureVector, Status
 from tilefold.serving.reports import MaterializeReport, PruneReport
 from tilefold.serving.stream_standing import Standing
