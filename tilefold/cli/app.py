@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import tilefold
+from tilefold.cli import keys as api_keys
 from tilefold.cli import show
 from tilefold.cli.demo import run_demo
 from tilefold.cli.doctor import bind, examine, move_stream
@@ -33,6 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Windowed features from daily compacted tiles. Options that name the workspace may stand behind a command too.",
 )
+
+app.add_typer(api_keys.app, name="keys")
 
 ViewName = Annotated[str, typer.Argument(metavar="VIEW", help="A feature view; `tilefold views` lists them.")]
 ReadName = Annotated[str, typer.Argument(metavar="NAME", help="A feature view or a feature service.")]
