@@ -35,7 +35,7 @@ def create(
 def list_keys(context: typer.Context) -> None:
     """List the keys by name: what each may do, since when, and whether it was revoked."""
     table = Table("name", "role", "created", "revoked")
-    for key in _file(context).keys():  # noqa: SIM118 - no mapping
+    for key in _file(context).read():
         table.add_row(key.name, key.role, show.text(key.created), show.text(key.revoked))
     show.console().print(table)
 

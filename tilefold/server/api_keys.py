@@ -90,7 +90,7 @@ class ApiKeys:
                 self._stored = ()  # whatever goes wrong below, no key of the former file counts
                 self._stamp = None
                 self._seen = self._seen or bool(stamp)
-                keys = self._file.keys()
+                keys = self._file.read()
                 self._stored = [(bytes.fromhex(each.sha256), each.role) for each in keys if each.revoked is None]
                 self._stamp = stamp
             self._looked_s = now_s

@@ -69,7 +69,7 @@ class KeyFile:
             raise InputError(complaint("API keys", "they are kept in a folder of this machine", root, mend))
         self.path = Path(root).absolute() / "server" / "api_keys.json"
 
-    def keys(self) -> list[StoredKey]:
+    def read(self) -> list[StoredKey]:
         """All keys that were ever created, also revoked ones; none where there is no file.
 
         Raises
@@ -134,7 +134,7 @@ class KeyFile:
                 mend = "End the process that holds api_keys.lock (`fuser` names it), then try again."
                 raise ConflictError(complaint("API keys", "one process changes them at a time", str(self.path), mend))
             try:
-                self._write(msgspec.json.format(msgspec.json.encode(_File(format=FORMAT, keys=change(self.keys())))))
+                self._write(msgspec.json.format(msgspec.json.encode(_File(format=FORMAT, keys=change(self.read())))))
             finally:
                 lock.let_go()
         except PermissionError as error:
