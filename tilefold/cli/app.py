@@ -4,6 +4,7 @@ The rule: a command is a few lines: parse, one call of the Workspace, show. Opti
 before or behind the command.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -16,12 +17,15 @@ from tilefold.cli import show
 from tilefold.cli.demo import run_demo
 from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.faults import FAULT, guarded
-from tilefold.cli.given import key_types, parsed_keys, parsed_time
 from tilefold.cli.listing import listing
 from tilefold.cli.replaying import run_replay
 from tilefold.cli.session import Session
+from tilefold.cli.show_explained import explanation
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
+from tilefold.server.explain_json import as_json as as_plain
+from tilefold.server.explain_query import Asked
+from tilefold.serving.given import key_types, parsed_keys, parsed_time
 from tilefold.workspace import Workspace
 
 GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
@@ -121,7 +125,7 @@ def materialize(
 ) -> None:
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
-        print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of), full=full)))  # noqa: T201
+        print(show.materialized(workspace.materialize(view, parsed_time("option --as-of", as_of), full=full)))  # noqa: T201
 
 
 @app.command(name="write-stream")
@@ -159,17 +163,29 @@ def get(
     """Show the features of one entity."""
     with _opened(context) as workspace:
         entity = _entity(workspace, name, keys)
-        vector = workspace.get_features(name, entity, parsed_time("at", at))
+        vector = workspace.get_features(name, entity, parsed_time("option --at", at))
         show.console().print(show.features(vector)) if not as_json else print(show.features_json(vector))  # noqa: T201
 
 
 @app.command()
-def explain(context: typer.Context, view: ViewName, keys: Keys = None, at: At = None) -> None:
+def explain(
+    context: typer.Context,
+    view: ViewName,
+    keys: Keys = None,
+    at: At = None,
+    feature: Annotated[str | None, typer.Option(help="Show what each tile brings to this feature.")] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Compare with what the event log gives.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every digit.")] = False,
+) -> None:
     """Show the tiles behind each value of one entity."""
     with _opened(context) as workspace:
-        workspace.definitions.view(view)
+        Asked(view, feature=feature or "").check_feature(workspace.definitions)
         entity = _entity(workspace, view, keys)
-        show.explanation(workspace.explain(view, entity, parsed_time("at", at)), show.console())
+        found = workspace.explain(view, entity, parsed_time("option --at", at), reference=reference)
+        if as_json:
+            print(json.dumps(as_plain(found, feature or ""), indent=2))  # noqa: T201
+        else:
+            explanation(found, feature, show.console())
 
 
 @app.command()

@@ -1,0 +1,188 @@
+"""The picture of one value: which tiles stand where, drawn by the template from these numbers.
+
+The rule: what a colour says is said by a place, a shape or a word too. Lanes part the tiles, the batch part's by their size:
+
+    batch, over a week   [=================]
+    batch, up to a week                     [=====][====]
+    batch, up to a day                                   [=][=]
+    stream                                                     ||  [] []
+    late                                            <>
+                         |<------------- window ------------------->|    E: watermark, t: read time
+
+A tile is filled as high as its share of the window's events, and hollow outside the window.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tilefold.server.time_axis import Tick, TimeAxis, duration, fitting_axis
+from tilefold.serving.explained import ExplainedFeature, ExplainedTile, Explanation, TileKind
+
+_DAY = timedelta(days=1)
+SIZES = [
+    (timedelta(hours=1), "up to an hour"),
+    (_DAY, "up to a day"),
+    (7 * _DAY, "up to a week"),
+    (35 * _DAY, "up to five weeks"),
+    (timedelta.max, "longer"),
+]
+MARGIN = 12.0
+TOP = 78.0
+LANE = 52.0
+BOX = 26.0
+LABEL = 16.0
+FOOT = 34.0
+NARROWEST = 3.0
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A tile in the picture; `row` is its number in the table, None where the window does not hold it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    fill: float
+    kind: str
+    row: int | None
+    text: str
+    cut: bool
+    is_event: bool
+    count: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A row of tiles."""
+
+    label: str
+    y: float
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A time that is drawn through all lanes, with its name."""
+
+    kind: str
+    x: float
+    text: str
+    anchor: str
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of so many units; one unit is a pixel where it is shown in its own size."""
+
+    width: float
+    height: float
+    axis: TimeAxis
+    axis_note: str
+    ticks: tuple[Tick, ...]
+    lanes: tuple[Lane, ...]
+    lines: tuple[Line, ...]
+    bands: tuple[tuple[float, float], ...]
+    open_start: bool
+
+
+def picture(told: Explanation, feature: ExplainedFeature, width: float) -> Picture | None:
+    """The picture of a feature, so many units wide; None where there is nothing to draw."""
+    if feature.end is None or told.leading_edge is None:
+        return None
+    spans = [(tile.first, _end(tile)) for tile in told.tiles]
+    start, end = _extent(told, feature, spans)
+    inside = [(tile.first, _end(tile)) for tile in feature.tiles]
+    axis = fitting_axis(start, end, MARGIN, width - MARGIN, inside)
+    lanes = tuple(_lanes(told, feature, axis))
+    height = TOP + len(lanes) * LANE + FOOT
+    bands = tuple((axis.x(first or start), axis.x(last)) for first, last in feature.windows)
+    note = "Time in UTC, even." if not axis.logarithmic else "Time before the newest, logarithmic: recent times get more room."
+    ticks = tuple(axis.ticks(84.0))
+    return Picture(width, height, axis, note, ticks, lanes, tuple(_lines(told, axis)), bands, feature.start is None)
+
+
+def size_of(tile: ExplainedTile) -> str:
+    """How long a tile is, in words: of single events, the moment."""
+    return "one moment" if _end(tile) - tile.first <= _INSTANT else duration(_end(tile) - tile.first)
+
+
+def _end(tile: ExplainedTile) -> datetime:
+    return tile.end or tile.last
+
+
+def _extent(
+    told: Explanation, feature: ExplainedFeature, spans: Sequence[tuple[datetime, datetime]]
+) -> tuple[datetime, datetime]:
+    """From when to when the picture goes: the window, the tiles inside of it, the watermark, and a little air."""
+    assert feature.end is not None, "there is a window"
+    ends = [feature.end, told.read_at, *([told.watermark] if told.watermark else [])]
+    newest = max([*ends, *(end for _, end in spans)])
+    first = [feature.start] if feature.start else [start for start, _ in spans] or [newest - _DAY]
+    start = min(first)
+    air = max((newest - start) / 40, timedelta(milliseconds=1))
+    return start - air, newest + air
+
+
+def _lanes(told: Explanation, feature: ExplainedFeature, axis: TimeAxis) -> Iterator[Lane]:
+    """The lanes that hold something, the longest batch tiles first."""
+    named: dict[str, list[int]] = {}
+    for _, label in reversed(SIZES):
+        named[f"batch part, {label}"] = []
+    named |= {"stream part": [], "late: stream part, before E": [], "not counted: the batch part has it": []}
+    for number, tile in enumerate(told.tiles):
+        if _end(tile) > axis.start and tile.first < axis.end:
+            named[_lane_of(tile)].append(number)
+    rows = {share.tile: row for row, share in enumerate(feature.shares)}
+    parts = {share.tile: share.part for share in feature.shares}
+    most = max(parts.values(), default=1.0) or 1.0
+    y = TOP
+    for label, numbers in named.items():
+        if numbers:
+            boxes = [
+                _box(told.tiles[n], rows.get(n), parts.get(n, 0.0) / most, n in feature.cut, axis, y + LABEL) for n in numbers
+            ]
+            yield Lane(label, y, tuple(boxes))
+            y += LANE
+
+
+def _lane_of(tile: ExplainedTile) -> str:
+    if not tile.counts:
+        return "not counted: the batch part has it"
+    if tile.kind is TileKind.LATE:
+        return "late: stream part, before E"
+    if tile.kind is TileKind.STREAM:
+        return "stream part"
+    size = _end(tile) - tile.first
+    return f"batch part, {next(label for limit, label in SIZES if size <= limit)}"
+
+
+def _box(tile: ExplainedTile, row: int | None, fill: float, cut: bool, axis: TimeAxis, y: float) -> Box:
+    left, right = axis.x(tile.first), axis.x(_end(tile))
+    width = max(round(right - left, 1) - 1.0, NARROWEST)
+    kind = "covered" if not tile.counts else str(tile.kind)
+    is_event = _end(tile) - tile.first <= _INSTANT
+    text = f"{_named(tile)}, {tile.first:%Y-%m-%d %H:%M:%S} to {_end(tile):%Y-%m-%d %H:%M:%S}, {tile.events:,} events"
+    count = f"{tile.events:,}"
+    fits = not is_event and width >= 8.0 * len(count) + 6.0
+    return Box(left, y, width, BOX, round(fill * BOX, 1), kind, row, text, cut, is_event, count if fits else "")
+
+
+def _named(tile: ExplainedTile) -> str:
+    if not tile.counts:
+        return "not counted"
+    return "late tile" if tile.kind is TileKind.LATE else f"{tile.kind} tile"
+
+
+def _lines(told: Explanation, axis: TimeAxis) -> Iterator[Line]:
+    """Where the batch part ends, and when the read is."""
+    middle = (axis.left + axis.right) / 2
+    named = [("read", told.read_at, f"t, read: {told.read_at:%m-%d %H:%M:%S}")]
+    if told.watermark is not None and told.epoch:
+        named.append(("watermark", told.watermark, f"E, watermark: {told.watermark:%m-%d %H:%M}"))
+    for place, (kind, time, text) in enumerate(named):
+        x = axis.x(time)
+        yield Line(kind, x, text, "end" if x > middle else "start", 50.0 - 18.0 * place)

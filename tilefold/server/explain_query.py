@@ -1,0 +1,100 @@
+"""What a request for an explanation asks: `?view=spend&keys[user_id]=u1&feature=...&at=...&reference=1`.
+
+The rule: what is not known is refused by name, and nothing is guessed. A form sends what is left empty, so empty is not given.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from tilefold.errors import InputError, complaint
+from tilefold.serving.definitions import Definitions
+from tilefold.serving.explained import Explanation
+from tilefold.serving.given import key_types, parsed_time, typed_keys
+
+FIELDS_MAX = 64
+_PLAIN = ("view", "feature", "at", "reference")
+_TRUTHS = {"": False, "0": False, "false": False, "1": True, "true": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, as it was written; nothing of it is checked against what is declared."""
+
+    view: str = ""
+    keys: tuple[tuple[str, str], ...] = ()
+    feature: str = ""
+    at: str = ""
+    reference: bool = False
+
+    @classmethod
+    def of(cls, query: bytes | str) -> Self:
+        """What a query string asks.
+
+        Raises
+        ------
+        InputError
+            If it is too long, holds an unknown name, one twice, or a truth that is none.
+        """
+        text = query.decode("ascii", "replace") if isinstance(query, bytes) else query
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
+        except ValueError as error:  # wrong UTF-8, or too many
+            rule = f"its query must be UTF-8 of at most {FIELDS_MAX} fields"
+            raise InputError(complaint("explain", rule, text[:200], "Send it as a form does.")) from error
+        plain: dict[str, str] = {}
+        keys = []
+        for name, value in pairs:
+            if name.startswith("keys[") and name.endswith("]"):
+                keys.append((name[5:-1], value))
+            elif name not in _PLAIN or name in plain:
+                rule = f"it takes each of {', '.join(_PLAIN)} once, and keys[...]"
+                raise InputError(complaint("explain", rule, name, "Write ?view=VIEW&keys[KEY]=VALUE."))
+            else:
+                plain[name] = value
+        return cls(plain.get("view", ""), tuple(keys), plain.get("feature", ""), plain.get("at", "").strip(), _truth(plain))
+
+    def query(self, **changed: Any) -> str:
+        """The query string of this request, with some of it changed."""
+        asked = replace(self, **changed)
+        pairs = [("view", asked.view), *((f"keys[{name}]", value) for name, value in asked.keys)]
+        more = {"feature": asked.feature, "at": asked.at, "reference": "1" if asked.reference else ""}
+        return urlencode([*pairs, *((name, value) for name, value in more.items() if value)])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it names an entity, beside the view."""
+        return bool(self.view and self.keys)
+
+    def answer(self, explains: Any) -> Explanation:
+        """The explanation, by a workspace or what can explain like one.
+
+        Raises
+        ------
+        UnknownNameError, InputError
+            If there is no such view or feature, or a key or the time is wrong.
+        """
+        definitions: Definitions = explains.definitions
+        view = definitions.view(self.view)
+        keys = typed_keys(self.view, self.keys, key_types(definitions, view.name))
+        self.check_feature(definitions)
+        told: Explanation = explains.explain(
+            self.view, keys, parsed_time("parameter 'at'", self.at or None), reference=self.reference
+        )
+        return told
+
+    def check_feature(self, definitions: Definitions) -> None:
+        """Raise InputError where the view has no such feature."""
+        names = [feature.name for feature in definitions.view(self.view).features]
+        if self.feature and self.feature.removeprefix(f"{self.view}.") not in names:
+            mend = f"It has: {', '.join(names)}."
+            raise InputError(
+                complaint(f"view '{self.view}'", "a feature to explain must be one of its own", self.feature, mend)
+            )
+
+
+def _truth(plain: dict[str, str]) -> bool:
+    value = plain.get("reference", "")
+    if value.lower() not in _TRUTHS:
+        raise InputError(complaint("parameter 'reference'", "it must be 1 or 0", value, "Leave it out for 0."))
+    return _TRUTHS[value.lower()]
