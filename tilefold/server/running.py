@@ -1,0 +1,149 @@
+"""One process's server: from a bound socket to the last answer.
+
+The rule: signals are only ours where we run in the main thread; elsewhere who started the server stops it by an event. New
+definitions (SIGHUP) come into force between two requests: no connection is closed, none is refused, and where they cannot be
+loaded the old ones stay.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import uvicorn
+from starlette.applications import Starlette
+
+from tilefold.errors import TilefoldError
+from tilefold.server.access import Keys, NoKeys, check_open
+from tilefold.server.app import Shared, application
+from tilefold.server.http import bound, http_config, url_of
+from tilefold.server.options import ServerOptions
+from tilefold.server.outcomes import NoObserver, Observer
+from tilefold.server.routes import endpoints
+from tilefold.server.served import Served
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """How a server is run.
+
+    Attributes
+    ----------
+    stop
+        Ends it when it is set.
+    started
+        Called with its address once it listens.
+    listening
+        A socket that listens already, as workers share one; None: it is made.
+    reopen
+        Opens the workspace once more, with its definitions as they are now; None: they stay.
+    """
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    started: Callable[[str], object] = str
+    listening: socket.socket | None = None
+    reopen: Callable[[], Served] | None = None
+
+
+def keys_of(served: Served) -> Keys:
+    """The API keys of a workspace."""
+    del served
+    return NoKeys()
+
+
+def observer_of(served: Served) -> Observer:
+    """Who takes note of each request."""
+    del served
+    return NoObserver()
+
+
+def serve(served: Served, options: ServerOptions, host: str, port: int, running: Running) -> None:
+    """Answer until told to stop; requests in flight are finished.
+
+    Raises
+    ------
+    InputError
+        If the address cannot be used, or others can reach it and there are no keys.
+    FileError
+        If the TLS certificate cannot be used.
+    """
+    keys = keys_of(served)
+    check_open(host, keys)
+    shared = Shared(served, keys, observer_of(served), options.requests_max)
+    app = application(endpoints(), shared, partial(_lifespan, shared))
+    server = _Server(http_config(app, options), running, shared)
+    listening = running.listening or bound(host, port)
+    try:
+        running.started(url_of(listening, options))
+        server.run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(shared: Shared, app: Starlette) -> AsyncIterator[None]:
+    del app
+    shared.served.open()
+    try:
+        yield
+    finally:
+        shared.served.reads.close()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, that ends by our event and takes our signals."""
+
+    def __init__(self, config: uvicorn.Config, running: Running, shared: Shared) -> None:
+        super().__init__(config)
+        self._running, self._shared = running, shared
+        self._reloading: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ours in place of Uvicorn's: it raises them again when it has ended, and knows no SIGHUP."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        handlers: dict[int, Callable[[], None]] = {signal.SIGINT: self._end, signal.SIGTERM: self._end}
+        if self._running.reopen is not None:
+            handlers[signal.SIGHUP] = self._reload
+        for number, handle in handlers.items():
+            loop.add_signal_handler(number, handle)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if self._running.stop.is_set():
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+    def _reload(self) -> None:
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.get_running_loop().create_task(self._replace())
+
+    async def _replace(self) -> None:
+        """Answer with the definitions as they are now."""
+        assert self._running.reopen is not None, "else no signal is heard"
+        try:
+            served = await asyncio.to_thread(self._running.reopen)
+        except TilefoldError as error:
+            _log.error("the definitions stay as they were: %s", error)
+            return
+        served.open()
+        self._shared.replace(served)
+        _log.warning("serving new definitions: %s", ", ".join(served.service_names))
