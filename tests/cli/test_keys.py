@@ -6,14 +6,13 @@ from tests.cli.conftest import Run
 from tilefold.cli.faults import CALLER
 from tilefold.server.api_keys import ApiKeys
 from tilefold.server.key_file import KeyFile
-from tilefold.server.roles import NOBODY, Role
 
 
 def test_a_key_is_printed_alone_and_works(tilefold: Run, root: Path) -> None:
     """Standard output is the key and nothing else, so that a script can take it; no store is started for it."""
     code, out, err = tilefold("keys", "create", "model", "--role", "ingest")
     assert (code, out.count("\n")) == (0, 1)
-    assert ApiKeys(KeyFile(str(root))).roles(out.strip()) == {Role.INGEST}
+    assert ApiKeys(KeyFile(str(root))).roles_of(out.strip()) == {"ingest"}
     assert (out.strip() in err, "shown this once" in err) == (False, True)
     assert not (root / "online").exists()
 
@@ -35,7 +34,7 @@ def test_a_revoked_key_counts_no_more(tilefold: Run, root: Path) -> None:
     """What was made and revoked opens nothing."""
     key = tilefold("keys", "create", "model")[1].strip()
     assert tilefold("keys", "revoke", "model")[0] == 0
-    assert ApiKeys(KeyFile(str(root))).roles(key) == NOBODY
+    assert ApiKeys(KeyFile(str(root))).roles_of(key) is None
 
 
 def test_mistakes_are_told(tilefold: Run) -> None:

@@ -12,7 +12,7 @@ from tilefold.cli import show
 from tilefold.cli.faults import say
 from tilefold.cli.session import Session
 from tilefold.server.key_file import KeyFile
-from tilefold.server.roles import Role, role_of
+from tilefold.server.roles import ROLES, role_of
 
 app = typer.Typer(no_args_is_help=True, help="The API keys of the feature server.")
 
@@ -23,11 +23,11 @@ KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Who uses the key."
 def create(
     context: typer.Context,
     name: KeyName,
-    role: Annotated[str, typer.Option(help=f"What it is for: {', '.join(Role)}; admin may do everything.")] = Role.READ.value,
+    role: Annotated[str, typer.Option(help=f"What it is for: {', '.join(ROLES)}; admin may do everything.")] = "read",
 ) -> None:
     """Make a key and print it. It is not kept: what is lost is revoked, and made anew."""
     print(_file(context).create(name, role_of(role, "option --role")))  # noqa: T201 - what the command gives
-    may = "do everything" if role == Role.ADMIN else role
+    may = "do everything" if role == "admin" else role
     say(f"Key '{name}' may {may}. It is shown this once; running servers take it within seconds.")
 
 

@@ -6,12 +6,11 @@ to an endpoint with a role must bring one, on loopback too. Without keys the ser
 
 import ipaddress
 from collections.abc import Iterable
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from tilefold.errors import InputError, complaint
 from tilefold.server.refusals import Kind, Refusal
-
-Role: TypeAlias = Literal["read", "ingest", "admin"]
+from tilefold.server.roles import Role
 
 AUTHORIZATION = b"authorization"
 _SCHEMES = (b"tecton-key ", b"bearer ")

@@ -1,24 +1,21 @@
 """Which API keys count, and what each may do.
 
-The rule: once any key is known a key is required, also on loopback, and that stays so while the process lives; on any other
-address one is required in any case. A presented key is compared with all that are known, in constant time. The file is looked
-at again once a second, so a running server learns of new and revoked keys; a file that cannot be understood lets nobody in.
+The rule: once any key is known a key is required, also on loopback, and that stays so while the process lives. A presented key
+is compared with all that are known, in constant time. The file is looked at again once a second, so a running server learns of
+new and revoked keys; a file that cannot be understood lets nobody in.
 """
 
-import base64
-import binascii
 import hmac
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from tilefold.errors import InputError, complaint
 from tilefold.server.key_file import KeyFile, digest_of
-from tilefold.server.roles import EVERYBODY, NOBODY, Role
+from tilefold.server.roles import ROLES, Role
 
 VARIABLE = "TILEFOLD_API_KEYS"
 REFRESH_S = 1.0
-_SCHEMES = ("tecton-key", "bearer")
 Known = Sequence[tuple[bytes, Role]]
 
 
@@ -31,8 +28,6 @@ class ApiKeys:
         The workspace's file of keys; None where there is none, as on an object store.
     given
         The environment's `TILEFOLD_API_KEYS`: `key[:role],...`.
-    loopback
-        Whether the server can be reached from this machine alone.
 
     Raises
     ------
@@ -45,10 +40,9 @@ class ApiKeys:
         file: KeyFile | None,
         given: str = "",
         *,
-        loopback: bool = True,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._file, self._given, self._loopback, self._clock_s = file, parsed(given), loopback, clock_s
+        self._file, self._given, self._clock_s = file, parsed(given), clock_s
         self._lock = threading.Lock()
         self._stored: Known = ()
         self._seen = bool(self._given)
@@ -58,26 +52,17 @@ class ApiKeys:
 
     @property
     def required(self) -> bool:
-        """Whether a caller must present a key."""
+        """Whether a caller must present a key: there is one, or was one."""
         self._refresh()
-        return self._seen or not self._loopback
+        return self._seen
 
-    @property
-    def any_known(self) -> bool:
-        """Whether there is a key that opens anything."""
+    def roles_of(self, key: str) -> frozenset[Role] | None:
+        """The role of who presents this key; None where there is no such key, or it was revoked."""
         self._refresh()
-        return bool(self._given or self._stored)
-
-    def roles(self, key: str | None) -> frozenset[Role]:
-        """What who presents this key may do; everything where none is required."""
-        if not self.required:
-            return EVERYBODY
-        if key is None:
-            return NOBODY
-        presented, found = digest_of(key), NOBODY
+        presented, found = digest_of(key), None
         for digest, role in (*self._given, *self._stored):
             if hmac.compare_digest(presented, digest):  # goes on: how long it takes does not tell which one it was
-                found = role.grants
+                found = frozenset({role})
         return found
 
     def _refresh(self) -> None:
@@ -105,30 +90,6 @@ class ApiKeys:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def presented(authorization: str | None, *, pages: bool = False) -> str | None:
-    """The key of an Authorization header; None where it holds none.
-
-    Parameters
-    ----------
-    pages
-        Accept `Basic`, too, with the key as the password: that is how a browser asks a person. It sends it along whatever site
-        a request starts from, so only requests that change nothing may accept it.
-    """
-    scheme, _, key = (authorization or "").strip().partition(" ")
-    if scheme.lower() in _SCHEMES:
-        return key.strip() or None
-    if pages and scheme.lower() == "basic":
-        return _password(key.strip())
-    return None
-
-
-def _password(text: str) -> str | None:
-    try:
-        return base64.b64decode(text, validate=True).decode().partition(":")[2] or None
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-
-
 def parsed(given: str) -> Known:
     """The keys that the environment gives in clear, hashed; raises InputError."""
     known: dict[bytes, Role] = {}
@@ -140,15 +101,10 @@ def parsed(given: str) -> Known:
         if not key or not key.isascii() or not key.isprintable() or " " in key:
             mend = "Write key or key:role, comma separated, each key in plain ASCII without blanks."
             raise InputError(complaint(thing, "it must be a key that fits into a header", "one that does not", mend))
-        if colon and role not in set(Role):
-            mend = f"Write key:role with one of: {', '.join(Role)}."
+        if colon and role not in ROLES:
+            mend = f"Write key:role with one of: {', '.join(ROLES)}."
             raise InputError(complaint(thing, "what follows its colon must be a role", "something else", mend))
-        named = Role(role) if colon else Role.READ
-        if known.setdefault(digest_of(key), named) is not named:
-            raise InputError(complaint(thing, "a key has one role", named.value, "Give each key once."))
+        named = ROLES[role] if colon else ROLES["read"]
+        if known.setdefault(digest_of(key), named) != named:
+            raise InputError(complaint(thing, "a key has one role", named, "Give each key once."))
     return list(known.items())
-
-
-def environment_keys(environment: Mapping[str, str]) -> str:
-    """What the environment says of keys."""
-    return environment.get(VARIABLE, "")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
-from tilefold.server.access import Role
 from tilefold.server.answers import Answer
 from tilefold.server.outcomes import Outcome
 from tilefold.server.refusals import Kind, Refusal
+from tilefold.server.roles import Role
 from tilefold.server.served import Served
 
 BODY_BYTES_MAX = 4 << 20

@@ -17,7 +17,7 @@ from tilefold.server.options import ServerOptions
 from tilefold.server.services import Service
 from tilefold.serving.assembly import Assembly
 from tilefold.serving.definitions import Definitions
-from tilefold.serving.explain import Explanation
+from tilefold.serving.explained import Explanation
 from tilefold.serving.read_cache import ReadCache
 from tilefold.serving.read_joined import JoinedReader
 from tilefold.serving.reports import Receipt
