@@ -61,7 +61,7 @@ def _verdict(state: ServerState, services: list[str], limit_s: float, url: str) 
         "reads": sum(state.requests.get(name, 0) for name in services),
         "p99_s": min(slowest_s, 1e9),  # JSON has no infinity
         "p99_max_s": limit_s,
-        "stale_values": sum(state.stale.get(name, 0) for name in services),
+        "stale_reads": sum(state.stale.get(name, 0) for name in services),
     }
     if not state.ready:
         return Verdict(passed=False, text=f"The server is not ready: {state.why}", metadata=facts)

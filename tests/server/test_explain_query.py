@@ -1,6 +1,7 @@
 """What a request for an explanation may say, and what it is told where it says it wrongly."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from tilefold.errors import InputError, UnknownNameError
 from tilefold.server.explain_query import FIELDS_MAX, Asked
 from tilefold.serving.definitions import load_definitions
 
-DEFINITIONS = load_definitions([declare()])
+NOBODY: Any = SimpleNamespace(definitions=load_definitions([declare()]))
 
 
 def test_a_request_is_read() -> None:
@@ -64,10 +65,10 @@ def test_what_is_not_known_is_refused(query: str, message: str) -> None:
 def test_what_is_not_declared_is_refused(query: str, message: str) -> None:
     """Keys, feature and time are checked by the declarations."""
     with pytest.raises(InputError, match=message):
-        Asked.of(query).answer(SimpleNamespace(definitions=DEFINITIONS))
+        Asked.of(query).answer(NOBODY)
 
 
 def test_an_unknown_view_is_an_unknown_name() -> None:
     """The message names those that there are."""
     with pytest.raises(UnknownNameError, match="Declared are: spend"):
-        Asked.of("view=spent&keys[user]=a").answer(SimpleNamespace(definitions=DEFINITIONS))
+        Asked.of("view=spent&keys[user]=a").answer(NOBODY)

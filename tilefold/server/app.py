@@ -105,7 +105,7 @@ class _Door:
         try:
             if shared.in_flight > shared.requests_max:
                 _refuse_load(shared.requests_max)
-            authorize(scope["headers"], endpoint.role, shared.keys)
+            authorize(scope["headers"], endpoint.role, shared.keys, page=endpoint.page)
             body = await _body(receive, endpoint.body_bytes_max)
             return await endpoint.handle(Call(scope, body, served, outcome, began_s))
         except ClientDisconnect:

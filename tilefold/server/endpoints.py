@@ -64,6 +64,8 @@ class Endpoint:
         A larger body is refused.
     refused
         How a refusal is told.
+    page
+        A person opens it in a browser; it must change nothing (see `authorize`).
     """
 
     path: str
@@ -72,3 +74,4 @@ class Endpoint:
     handle: Handler
     body_bytes_max: int = BODY_BYTES_MAX
     refused: Callable[[Refusal], Answer] = Refusal.answer
+    page: bool = False

@@ -3,8 +3,10 @@
 The rule: what is not known is refused by name, and nothing is guessed. A form sends what is left empty, so empty is not given.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, Protocol, Self
 from urllib.parse import parse_qsl, urlencode
 
 from tilefold.errors import InputError, complaint
@@ -15,6 +17,21 @@ from tilefold.serving.given import key_types, parsed_time, typed_keys
 FIELDS_MAX = 64
 _PLAIN = ("view", "feature", "at", "reference")
 _TRUTHS = {"": False, "0": False, "false": False, "1": True, "true": True}
+
+
+class Explains(Protocol):
+    """What can explain: `Workspace` does."""
+
+    @property
+    def definitions(self) -> Definitions:
+        """What is declared."""
+        ...
+
+    def explain(
+        self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False
+    ) -> Explanation:
+        """See `Workspace.explain`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +83,19 @@ class Asked:
         """Whether it names an entity, beside the view."""
         return bool(self.view and self.keys)
 
-    def answer(self, explains: Any) -> Explanation:
-        """The explanation, by a workspace or what can explain like one.
+    def answer(self, explains: Explains) -> Explanation:
+        """The explanation.
 
         Raises
         ------
         UnknownNameError, InputError
             If there is no such view or feature, or a key or the time is wrong.
         """
-        definitions: Definitions = explains.definitions
+        definitions = explains.definitions
         view = definitions.view(self.view)
         keys = typed_keys(self.view, self.keys, key_types(definitions, view.name))
         self.check_feature(definitions)
-        told: Explanation = explains.explain(
-            self.view, keys, parsed_time("parameter 'at'", self.at or None), reference=self.reference
-        )
-        return told
+        return explains.explain(self.view, keys, parsed_time("parameter 'at'", self.at or None), reference=self.reference)
 
     def check_feature(self, definitions: Definitions) -> None:
         """Raise InputError where the view has no such feature."""

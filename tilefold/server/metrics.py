@@ -24,7 +24,7 @@ class Metrics:
     Parameters
     ----------
     names
-        The declared views, services and sources; any other name is counted as `unknown`.
+        The declared views, services and sources; any other name is counted as `unknown`, none as empty.
     folder
         Where the workers of one server count together, empty when the server starts; None for a single process.
     """
@@ -40,7 +40,7 @@ class Metrics:
         self._seconds = self._histogram("request_duration_seconds", "How long requests took.", "endpoint", "service")
         self._requests = self._counter("requests", "Requests by HTTP status.", "endpoint", "service", "status")
         self._store = self._histogram("store_duration_seconds", "How long round trips to the online store took.")
-        self._stale = self._counter("stale_reads", "Values that were served STALE.", "service")
+        self._stale = self._counter("stale_reads", "Rows that were served with a STALE value.", "service")
         self._ingested = self._counter("ingested_events", "Pushed events by what became of them.", "source", "outcome")
         self._children: dict[tuple[str, ...], Any] = {}
 
@@ -54,9 +54,9 @@ class Metrics:
         """Count a round trip to the online store."""
         self._store.observe(seconds)
 
-    def stale(self, service: str, values: int) -> None:
-        """Count values that were served STALE."""
-        self._child(self._stale, self._known(service)).inc(values)
+    def stale(self, service: str, rows: int) -> None:
+        """Count rows that were served with a STALE value."""
+        self._child(self._stale, self._known(service)).inc(rows)
 
     def ingested(self, source: str, outcome: str, events: int) -> None:
         """Count pushed events: `accepted`, `duplicate`, `refused` or `late`."""
@@ -79,7 +79,7 @@ class Metrics:
         return text
 
     def _known(self, name: str) -> str:
-        return name if name in self._names else UNKNOWN
+        return name if name in self._names or not name else UNKNOWN
 
     def _child(self, family: Any, *labels: str) -> Any:
         """The counter of some labels; looking it up costs less than asking the library."""

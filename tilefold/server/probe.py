@@ -33,7 +33,7 @@ class ServerState:
     p99_s
         By service, how long 99 of 100 reads took at most, since its start; infinite past the largest bucket.
     stale
-        Values that were served STALE, by service.
+        How many rows were served with a STALE value since its start, by service.
     """
 
     ready: bool

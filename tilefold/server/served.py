@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from tilefold.errors import NotOnlineError
+from tilefold.server.explain_query import Asked
 from tilefold.server.options import ServerOptions
 from tilefold.server.services import Service
 from tilefold.serving.assembly import Assembly
@@ -56,7 +57,9 @@ class ServedWorkspace(Protocol):
         """See `Workspace.ingest`."""
         ...
 
-    def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
+    def explain(
+        self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False
+    ) -> Explanation:
         """See `Workspace.explain`."""
         ...
 
@@ -66,8 +69,8 @@ class ServedWorkspace(Protocol):
         """See `Workspace.get_features_for_events`."""
         ...
 
-    def stream_standing(self, source: str) -> Standing:
-        """See `Workspace.stream_standing`."""
+    def streams_used(self) -> bool:
+        """See `Workspace.streams_used`."""
         ...
 
     def close(self) -> None:
@@ -149,6 +152,20 @@ class Served:
         if dry_run:
             return desk.looked_at(records, self.workspace.now())
         return self.workspace.ingest(source, records, wait_for)
+
+    def standing(self, source: str) -> Standing:
+        """How the stream of a source stands; blocks, and may be called by many threads."""
+        with self._opening:
+            desk = self.parts.streams(source)
+        return desk.standing()
+
+    def explain(self, asked: Asked) -> Explanation:
+        """Explain values; blocks, and may be called by many threads."""
+        view = self.workspace.definitions.view(asked.view)
+        if asked.reference and view.kind == "stream":
+            with self._opening:
+                self.parts.streams(view.source.name)  # made once, whoever comes first
+        return asked.answer(self.workspace)
 
     def enter(self) -> None:
         """A request begins to use it."""
