@@ -15,14 +15,19 @@ HOSTILE = '<script>alert("1")</script>&\'"`{{7*7}}'
 
 
 @contextmanager
-def explainable(root: Path, online: str, stream: str, user: str = "a") -> Iterator[Workspace]:
-    """A view over hours, days and a lifetime, with a batch part, a stream part and an event that came late."""
+def explainable(root: Path, online: str, stream: str, user: str = "a", *, merged: bool = False) -> Iterator[Workspace]:
+    """A view over hours, days and a lifetime, with a batch part, a stream part and an event that came late.
+
+    With `merged` its few cells are merged as those of a busy key are.
+    """
     wanted = [
         Aggregate(input_column=UNITS, function=function, time_window=window)
         for window in (TimeWindow(DAY / 24), TimeWindow(DAY), TimeWindow(30 * DAY), LifetimeWindow())
         for function in ("sum", "count", "max", last(3))
     ]
     view = view_of(source(), features=wanted, description="Units that a user bought.")
+    if merged:
+        object.__setattr__(view, "few_cells", 0)
     with opened(root, online, stream, view) as workspace:
         ws_push(workspace, user, [(number * 0.37, number) for number in range(24)])
         workspace.materialize("spend", day(9))

@@ -183,7 +183,7 @@ def test_pictures_stay_within_their_edges(ws: Workspace, width: float, number: i
 
 def test_a_stale_value_says_why_and_marks_the_tile(tmp_path: Path, online_url: str, stream_url: str) -> None:
     """Where an edge cuts a tile the reason stands beside the value, and the tile has a mark."""
-    with explainable(tmp_path, online_url, stream_url) as ws:
+    with explainable(tmp_path, online_url, stream_url, merged=True) as ws:
         moved(ws, 36.0)
         page = asked(ws, "view=spend&keys[user]=a&feature=units_sum_30d")
     assert "An edge of the window cuts a tile" in page.text

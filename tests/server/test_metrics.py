@@ -67,7 +67,7 @@ def test_events_are_counted_by_outcome() -> None:
     metrics.ingested("clicks", "accepted", 5)
     metrics.ingested("clicks", "duplicate", 0)
     found = lines(metrics.exposition())
-    assert found['tilefold_ingested_events_total{source="clicks",outcome="accepted"}'] == 5
+    assert found['tilefold_ingested_events_total{outcome="accepted",source="clicks"}'] == 5
     assert not any("duplicate" in name for name in found)
 
 

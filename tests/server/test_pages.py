@@ -111,8 +111,8 @@ def test_metrics_tell_what_was_done(server: Asking) -> None:
     assert said.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert found['tilefold_requests_total{endpoint="get-features",service="spend",status="200"}'] == 3
     assert found['tilefold_requests_total{endpoint="get-features",service="",status="404"}'] == 1
-    assert found['tilefold_ingested_events_total{source="pushed",outcome="accepted"}'] == 1
-    assert found['tilefold_ingested_events_total{source="pushed",outcome="refused"}'] == 1
+    assert found['tilefold_ingested_events_total{outcome="accepted",source="pushed"}'] == 1
+    assert found['tilefold_ingested_events_total{outcome="refused",source="pushed"}'] == 1
     assert found['tilefold_watermark_age_seconds{view="spend"}'] == 43_200
     assert found["tilefold_store_duration_seconds_count"] == 3
     assert found['tilefold_writer_lag_events{source="pushed"}'] == 0

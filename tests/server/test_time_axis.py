@@ -38,7 +38,7 @@ def test_labels_have_room(axis: TimeAxis) -> None:
 @pytest.mark.parametrize(
     ("span", "labels"),
     [
-        (timedelta(minutes=70), ["08:55", "09:00"]),
+        (timedelta(minutes=70), ["09:00", "09:15"]),
         (timedelta(days=1), ["11-24"]),
         (timedelta(days=10), ["2026-11-15", "2026-11-16"]),
     ],

@@ -161,7 +161,7 @@ def test_a_total_that_is_no_number_hides_the_older_ones(tmp_path: Path, online_u
         ws.ingest("pushed", events)
         ws.materialize("spend")
         (feature,) = ws.explain("spend", USER).features
-    assert [share.known for share in feature.shares] == [False, True]
+    assert [share.known for share in feature.shares] == [False, False, True]
     assert feature.shares[0].value is None
 
 

@@ -95,7 +95,8 @@ class Asked:
         view = definitions.view(self.view)
         keys = typed_keys(self.view, self.keys, key_types(definitions, view.name))
         self.check_feature(definitions)
-        return explains.explain(self.view, keys, parsed_time("parameter 'at'", self.at or None), reference=self.reference)
+        at = parsed_time("parameter 'at'", self.at or None)
+        return explains.explain(self.view, keys, at, reference=self.reference)
 
     def check_feature(self, definitions: Definitions) -> None:
         """Raise InputError where the view has no such feature."""
