@@ -52,9 +52,9 @@ class Running:
     reopen: Callable[[], Served] | None = None
 
 
-def keys_of(served: Served) -> Keys:
-    """The API keys of a workspace."""
-    del served
+def keys_of(root: str) -> Keys:
+    """The API keys of the workspace in a root."""
+    del root
     return NoKeys()
 
 
@@ -62,6 +62,12 @@ def observer_of(served: Served) -> Observer:
     """Who takes note of each request."""
     del served
     return NoObserver()
+
+
+def check_served(host: str, keys: Keys, options: ServerOptions) -> None:
+    """Raise what `serve` would raise of the address and the certificate, before anything is opened."""
+    check_open(host, keys)
+    http_config(None, options)
 
 
 def serve(served: Served, options: ServerOptions, host: str, port: int, running: Running) -> None:
@@ -74,7 +80,7 @@ def serve(served: Served, options: ServerOptions, host: str, port: int, running:
     FileError
         If the TLS certificate cannot be used.
     """
-    keys = keys_of(served)
+    keys = keys_of(served.workspace.root)
     check_open(host, keys)
     shared = Shared(served, keys, observer_of(served), options.requests_max)
     app = application(endpoints(), shared, partial(_lifespan, shared))
