@@ -19,18 +19,21 @@ from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.listing import listing
 from tilefold.cli.replaying import run_replay
+from tilefold.cli.serving import Asked, run_serve
 from tilefold.cli.session import Session
 from tilefold.cli.show_explained import explanation
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
 from tilefold.server.explain_json import as_json as as_plain
-from tilefold.server.explain_query import Asked
+from tilefold.server.explain_query import Asked as Explained
+from tilefold.server.options import REQUESTS_MAX, ServerOptions
 from tilefold.serving.given import key_types, parsed_keys, parsed_time
 from tilefold.workspace import Workspace
 
 GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
 GLOBAL_FLAGS = ("--debug",)
 DEFAULT_SPEED = 60.0
+SERVE_PORT = 8080
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -142,6 +145,27 @@ def write_stream(
 
 
 @app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 for any that is free.")] = SERVE_PORT,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes answer.")] = 1,
+    tls_cert: Annotated[str | None, typer.Option(help="A certificate in PEM, for https.")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="Its key in PEM.")] = None,
+    cache_ttl: Annotated[
+        float, typer.Option(min=0, help="Seconds that the read cache may answer for, where requests ask for it; 0: no cache.")
+    ] = 0.0,
+    requests_max: Annotated[
+        int, typer.Option(min=1, help="Requests that a worker has in hand; more get status 429.")
+    ] = REQUESTS_MAX,
+    listening: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Serve features over HTTP until Ctrl-C; SIGHUP brings new definitions without dropping a request."""
+    options = ServerOptions(tls_cert=tls_cert, tls_key=tls_key, cache_ttl_s=cache_ttl, requests_max=requests_max)
+    raise typer.Exit(run_serve(context.obj, Asked(host, port, workers, options, listening)))
+
+
+@app.command()
 def prune(
     context: typer.Context,
     view: ViewName,
@@ -179,7 +203,7 @@ def explain(
 ) -> None:
     """Show the tiles behind each value of one entity."""
     with _opened(context) as workspace:
-        Asked(view, feature=feature or "").check_feature(workspace.definitions)
+        Explained(view, feature=feature or "").check_feature(workspace.definitions)
         entity = _entity(workspace, view, keys)
         found = workspace.explain(view, entity, parsed_time("option --at", at), reference=reference)
         if as_json:

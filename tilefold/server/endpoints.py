@@ -6,8 +6,10 @@ rights, its size, its errors, its record - is dealt with once, in `app`, for all
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import parse_qsl
+
+from starlette.types import Scope
 
 from tilefold.server.answers import Answer
 from tilefold.server.outcomes import Outcome
@@ -33,7 +35,7 @@ class Call:
 
     __slots__ = ("began_s", "body", "outcome", "scope", "served")
 
-    def __init__(self, scope: dict[str, Any], body: bytes, served: Served, outcome: Outcome, began_s: float) -> None:
+    def __init__(self, scope: Scope, body: bytes, served: Served, outcome: Outcome, began_s: float) -> None:
         self.scope, self.body, self.served, self.outcome, self.began_s = scope, body, served, outcome, began_s
 
     @property

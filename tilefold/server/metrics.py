@@ -6,9 +6,11 @@ library decides how it counts when it is imported, so it is imported here, once 
 """
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 PREFIX: Final = "tilefold_"
@@ -16,6 +18,21 @@ FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 UNKNOWN: Final = "unknown"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@contextmanager
+def counting_together() -> Iterator[None]:
+    """Let the processes that are started meanwhile count in one folder, which is gone afterwards."""
+    before = os.environ.get(FOLDER_VARIABLE)
+    with TemporaryDirectory(prefix="tilefold-metrics-") as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[FOLDER_VARIABLE]
+            else:
+                os.environ[FOLDER_VARIABLE] = before
 
 
 class Metrics:

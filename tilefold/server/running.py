@@ -55,10 +55,15 @@ class Running:
     reopen: Callable[[], Served] | None = None
 
 
-def keys_of(served: Served) -> Keys:
+def keys_of(root: str) -> Keys:
     """The API keys of a workspace: those of its folder, and those of the environment."""
-    root = served.workspace.root
     return ApiKeys(None if "://" in root else KeyFile(root), os.environ.get(VARIABLE, ""))
+
+
+def check_served(host: str, keys: Keys, options: ServerOptions) -> None:
+    """Raise what `serve` would raise of the address and the certificate, before anything is opened."""
+    check_open(host, keys)
+    http_config(None, options)
 
 
 def serve(served: Served, options: ServerOptions, host: str, port: int, running: Running) -> None:
@@ -71,7 +76,7 @@ def serve(served: Served, options: ServerOptions, host: str, port: int, running:
     FileError
         If the TLS certificate cannot be used.
     """
-    keys = keys_of(served)
+    keys = keys_of(served.workspace.root)
     check_open(host, keys)
     counting = Counting(served)
     shared = Shared(served, keys, counting, options.requests_max)

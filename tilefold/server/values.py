@@ -24,8 +24,8 @@ def data_type(dtype: pl.DataType) -> dict[str, Any]:
     """A type as the wire names it."""
     if isinstance(dtype, pl.List):
         inner = _full(dtype.inner)
-        if _is_map(inner):
-            key, value = (data_type(_full(field.dtype)) for field in inner.fields)
+        if (pair := _map_types(inner)) is not None:
+            key, value = map(data_type, pair)
             return {"type": "map", "keyType": key, "valueType": value}
         return {"type": "array", "elementType": data_type(inner)}
     if isinstance(dtype, pl.Struct):
@@ -84,8 +84,8 @@ _PLAIN: Mapping[type[pl.DataType], Convert] = {
 
 
 def _list_converter(inner: pl.DataType) -> Convert:
-    if _is_map(inner):
-        of_key, of_value = (converter(_full(field.dtype)) for field in inner.fields)
+    if (pair := _map_types(inner)) is not None:
+        of_key, of_value = map(converter, pair)
         return lambda value: None if value is None else {_key(of_key(e["key"])): of_value(e["value"]) for e in value}
     convert = converter(inner)
     if convert is _same:
@@ -102,9 +102,11 @@ def _struct_converter(dtype: pl.Struct) -> Convert:
     return lambda value: None if value is None else [convert(value[name]) for name, convert in fields]
 
 
-def _is_map(inner: pl.DataType) -> bool:
-    """Whether lists of this are `tilefold.types.Map`."""
-    return isinstance(inner, pl.Struct) and [field.name for field in inner.fields] == _MAP_FIELDS
+def _map_types(inner: pl.DataType) -> list[pl.DataType] | None:
+    """The types of keys and values, where lists of this are `tilefold.types.Map`."""
+    if isinstance(inner, pl.Struct) and [field.name for field in inner.fields] == _MAP_FIELDS:
+        return [_full(field.dtype) for field in inner.fields]
+    return None
 
 
 def _full(dtype: Any) -> pl.DataType:

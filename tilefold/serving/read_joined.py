@@ -20,6 +20,7 @@ from tilefold.stores.cached_mark import UNKNOWN, Asking
 from tilefold.stores.joined_reads import JoinedReads
 from tilefold.stores.online_store import OnlineStore
 
+_MISSING: Any = object()
 FOLDS_AT_ONCE = 64
 """So many rows are folded before other tasks have their turn: one or two milliseconds."""
 
@@ -103,20 +104,19 @@ class _Block:
 
     def take(self, replies: Iterator[Any]) -> None:
         """Its replies, as far as they have come."""
-        missing = object()
         if self.asking is not None:
-            reply = next(replies, missing)
-            if reply is missing:
+            reply = next(replies, _MISSING)
+            if reply is _MISSING:
                 return
             self.mark = self.reader.told_mark(self.asking, reply)
         for _ in self.asked:
-            reply = next(replies, missing)
-            if reply is missing:
+            reply = next(replies, _MISSING)
+            if reply is _MISSING:
                 break
             self.parts.append(reply)
         if self.newest:
-            reply = next(replies, missing)
-            if reply is missing:
+            reply = next(replies, _MISSING)
+            if reply is _MISSING:
                 self.parts.clear()  # where the windows end is not known
             else:
                 self.newest_us = self.reader.told_newest(reply)
