@@ -10,8 +10,19 @@ import pytest
 from tests.pipelines import AMOUNT, DAY, LABEL, START, UNITS, Clock, day, frame
 from tests.server.servers import served
 from tests.streams import SCHEMA
-from tilefold import Aggregate, BatchSource, Entity, FeatureService, Field, PushConfig, StreamSource, TimeWindow, Workspace
-from tilefold import batch_feature_view, stream_feature_view
+from tilefold import (
+    Aggregate,
+    BatchSource,
+    Entity,
+    FeatureService,
+    Field,
+    PushConfig,
+    StreamSource,
+    TimeWindow,
+    Workspace,
+    batch_feature_view,
+    stream_feature_view,
+)
 from tilefold.aggregation_functions import first, last_distinct
 from tilefold.declaration import FeatureView
 from tilefold.types import Int64, String, Timestamp

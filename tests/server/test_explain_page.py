@@ -96,7 +96,7 @@ def test_a_value_is_told_in_words(ws: Workspace) -> None:
     """The value, what it is worth, and how many tiles of which kind made it."""
     page = asked(ws, "view=spend&keys[user]=a&feature=units_sum_30d")
     assert "spend.units_sum_30d of user=a" in page.text
-    assert re.search(r"332 ● PRESENT Made of 28 events in \d+ batch and 3 stream and 1 late tiles, read at", page.text)
+    assert re.search(r"332 ● PRESENT Made of 28 events: \d+ batch tiles, 3 stream tiles, 1 late tile. Read at", page.text)
 
 
 def test_every_tile_of_the_picture_is_a_row(ws: Workspace) -> None:

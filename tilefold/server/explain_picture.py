@@ -12,7 +12,7 @@ The rule: what a colour says is said by a place, a shape or a word too. Lanes pa
 A tile is filled as high as its share of the window's events, and hollow outside the window.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -93,8 +93,7 @@ def picture(told: Explanation, feature: ExplainedFeature, width: float) -> Pictu
     """The picture of a feature, so many units wide; None where there is nothing to draw."""
     if feature.end is None or told.leading_edge is None:
         return None
-    spans = [(tile.first, _end(tile)) for tile in told.tiles]
-    start, end = _extent(told, feature, spans)
+    start, end, is_open = _extent(told, feature)
     inside = [(tile.first, _end(tile)) for tile in feature.tiles]
     axis = fitting_axis(start, end, MARGIN, width - MARGIN, inside)
     lanes = tuple(_lanes(told, feature, axis))
@@ -102,29 +101,34 @@ def picture(told: Explanation, feature: ExplainedFeature, width: float) -> Pictu
     bands = tuple((axis.x(first or start), axis.x(last)) for first, last in feature.windows)
     note = "Time in UTC, even." if not axis.logarithmic else "Time before the newest, logarithmic: recent times get more room."
     ticks = tuple(axis.ticks(84.0))
-    return Picture(width, height, axis, note, ticks, lanes, tuple(_lines(told, axis)), bands, feature.start is None)
+    return Picture(width, height, axis, note, ticks, lanes, tuple(_lines(told, axis)), bands, is_open)
 
 
 def size_of(tile: ExplainedTile) -> str:
     """How long a tile is, in words: of single events, the moment."""
-    return "one moment" if _end(tile) - tile.first <= _INSTANT else duration(_end(tile) - tile.first)
+    return "one moment" if is_moment(tile) else duration(_end(tile) - tile.first)
+
+
+def is_moment(tile: ExplainedTile) -> bool:
+    """Whether all of its events are of one time."""
+    return _end(tile) - tile.first <= _INSTANT
 
 
 def _end(tile: ExplainedTile) -> datetime:
     return tile.end or tile.last
 
 
-def _extent(
-    told: Explanation, feature: ExplainedFeature, spans: Sequence[tuple[datetime, datetime]]
-) -> tuple[datetime, datetime]:
-    """From when to when the picture goes: the window, the tiles inside of it, the watermark, and a little air."""
+def _extent(told: Explanation, feature: ExplainedFeature) -> tuple[datetime, datetime, bool]:
+    """From when to when the picture goes, and whether the window begins before it: where nothing is, little is drawn."""
     assert feature.end is not None, "there is a window"
-    ends = [feature.end, told.read_at, *([told.watermark] if told.watermark else [])]
-    newest = max([*ends, *(end for _, end in spans)])
-    first = [feature.start] if feature.start else [start for start, _ in spans] or [newest - _DAY]
-    start = min(first)
-    air = max((newest - start) / 40, timedelta(milliseconds=1))
-    return start - air, newest + air
+    marks = [feature.end, told.read_at, *([told.watermark] if told.watermark and told.epoch else [])]
+    newest = max([*marks, *(_end(tile) for tile in told.tiles)])
+    first = min([tile.first for tile in feature.tiles] or [min(marks) - _DAY])
+    start = feature.start
+    if start is not None and (first - start < (newest - start) / 4 or any(tile.first < start for tile in told.tiles)):
+        first = start
+    air = max((newest - first) / 40, timedelta(milliseconds=1))
+    return first - air, newest + air, start is None or start < first
 
 
 def _lanes(told: Explanation, feature: ExplainedFeature, axis: TimeAxis) -> Iterator[Lane]:
@@ -164,7 +168,7 @@ def _box(tile: ExplainedTile, row: int | None, fill: float, cut: bool, axis: Tim
     left, right = axis.x(tile.first), axis.x(_end(tile))
     width = max(round(right - left, 1) - 1.0, NARROWEST)
     kind = "covered" if not tile.counts else str(tile.kind)
-    is_event = _end(tile) - tile.first <= _INSTANT
+    is_event = is_moment(tile)
     text = f"{_named(tile)}, {tile.first:%Y-%m-%d %H:%M:%S} to {_end(tile):%Y-%m-%d %H:%M:%S}, {tile.events:,} events"
     count = f"{tile.events:,}"
     fits = not is_event and width >= 8.0 * len(count) + 6.0
@@ -185,4 +189,4 @@ def _lines(told: Explanation, axis: TimeAxis) -> Iterator[Line]:
         named.append(("watermark", told.watermark, f"E, watermark: {told.watermark:%m-%d %H:%M}"))
     for place, (kind, time, text) in enumerate(named):
         x = axis.x(time)
-        yield Line(kind, x, text, "end" if x > middle else "start", 50.0 - 18.0 * place)
+        yield Line(kind, x, text, "end" if x > middle else "start", 32.0 + 18.0 * place)

@@ -4,10 +4,10 @@ The rule: a sentence states what is stored or was computed, with its numbers and
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tilefold.server.explain_picture import size_of
+from tilefold.server.explain_picture import is_moment, size_of
 from tilefold.server.time_axis import duration
 from tilefold.serving.explained import ExplainedFeature, Explanation, Share, TileKind, Verdict
 from tilefold.serving.plain_json import plain
@@ -55,19 +55,27 @@ def time(when: datetime) -> str:
     return f"{text}.{when.microsecond:06}" if when.microsecond else text.removesuffix(":00")
 
 
+def until(end: datetime) -> str:
+    """An end that is not counted itself; of a window that ends with the read its last moment, which is.
+
+    Examples
+    --------
+    >>> until(datetime(2026, 11, 24)), until(datetime(2026, 11, 24, 10, 0, 0, 1))
+    ('up to 2026-11-24 00:00', 'through 2026-11-24 10:00')
+    """
+    last = end - timedelta(microseconds=1)
+    return f"up to {time(end)}" if last.microsecond % 1000 else f"through {time(last)}"
+
+
 def summary(told: Explanation, feature: ExplainedFeature) -> str:
     """What the value is made of."""
     if told.watermark is None:
         return f"Asked at {time(told.read_at)}."
     counts = {kind: sum(tile.kind is kind for tile in feature.tiles) for kind in TileKind}
-    parts = [f"{count:,} {_KINDS[kind]}" for kind, count in counts.items() if count]
+    parts = [f"{count:,} {_KINDS[kind]} {'tile' if count == 1 else 'tiles'}" for kind, count in counts.items() if count]
     events = sum(tile.events for tile in feature.tiles)
-    made = (
-        f"Made of {events:,} events in {' and '.join(parts)} {'tile' if sum(counts.values()) == 1 else 'tiles'}"
-        if parts
-        else "Made of no events"
-    )
-    return f"{made}, read at {time(told.read_at)}."
+    made = f"Made of {events:,} {'event' if events == 1 else 'events'}: {', '.join(parts)}" if parts else "Made of no events"
+    return f"{made}. Read at {time(told.read_at)}."
 
 
 def caption(feature: ExplainedFeature) -> str:
@@ -77,7 +85,7 @@ def caption(feature: ExplainedFeature) -> str:
     if len(feature.windows) > 1:
         return f"{len(feature.windows)} windows of a series, from {_start(feature)} to {time(feature.end)} (shaded)."
     length = f", {duration(feature.end - feature.start)} long" if feature.start else ""
-    return f"The window goes from {_start(feature)} to {time(feature.end)}{length} (shaded); its end is not in it."
+    return f"The window goes from {_start(feature)} {until(feature.end)}{length} (shaded)."
 
 
 def compared(told: Explanation, feature: ExplainedFeature) -> dict[str, Any] | None:
@@ -108,7 +116,7 @@ def row(told: Explanation, number: int, share: Share) -> dict[str, Any]:
         "number": number,
         "kind": _KINDS[tile.kind],
         "first": time(tile.first),
-        "end": time(tile.end or tile.last),
+        "end": "the same moment" if is_moment(tile) else time(tile.end or tile.last),
         "size": size_of(tile),
         "epoch": f"\N{LESS-THAN OR EQUAL TO} {told.stamp_epoch}" if tile.epoch is None else str(tile.epoch),
         "events": f"{share.events:,}",
@@ -129,7 +137,7 @@ def _facts(told: Explanation, feature: ExplainedFeature) -> Iterator[tuple[str, 
     yield "Epoch in force", str(told.epoch or "")
     yield "Epoch on the key", "no batch part" if told.stamp_epoch is None else str(told.stamp_epoch)
     yield "Exact until", time(told.valid_until) if told.valid_until else ""
-    yield "Windows end at", time(told.leading_edge) if told.leading_edge else ""
+    yield "Windows go", until(told.leading_edge) if told.leading_edge else ""
     yield "Batch part", f"{told.part_bytes:,} bytes, {_tiles(told, batch=True):,} tiles"
     if told.kind == "stream":
         yield "Stream part", f"{told.stream_bytes:,} bytes, {_tiles(told, batch=False):,} rows and cells"

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,6 +22,7 @@ _STEPS = [
     *(days * _DAY for days in (1, 2, 7, 14, 28, 91, 182, 364, 1820, 3640)),
 ]
 _AGES = [_MINUTE, 10 * _MINUTE, _HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 365 * _DAY, 3650 * _DAY]
+_HALF_LABEL_PX = 36.0  # a label is in the middle of its tick, and must not be cut
 _SEEN_PX = 6.0  # wider than that a tile is easy to see
 _LOG_UNITS = 500.0  # of a logarithmic axis: the span is that many of its smallest unit
 
@@ -55,7 +57,8 @@ class TimeAxis:
 
     def ticks(self, apart: float) -> list[Tick]:
         """Marks at least so far from one another."""
-        found = list(self._ages() if self.logarithmic else self._steps(apart))
+        written = self._ages() if self.logarithmic else self._steps(apart)
+        found = [tick for tick in written if self.left + _HALF_LABEL_PX <= tick.x <= self.right - _HALF_LABEL_PX]
         kept: list[Tick] = []
         for tick in sorted(found, key=lambda each: -each.x):
             if not kept or kept[-1].x - tick.x >= apart:
@@ -95,7 +98,10 @@ def fitting_axis(start: datetime, end: datetime, left: float, right: float, tile
 
 
 def _seen(axis: TimeAxis, tiles: Sequence[Span]) -> float:
-    return sum(min(axis.x(end) - axis.x(start), _SEEN_PX) for start, end in tiles)
+    """How much of the tiles can be told apart: of each its width, and how far it is from the next one."""
+    places = sorted((axis.x(start), axis.x(end)) for start, end in tiles)
+    widths = sum(min(right - left, _SEEN_PX) for left, right in places)
+    return widths + sum(min(after - left, _SEEN_PX) for (left, _), (after, _) in pairwise(places))
 
 
 def duration(span: timedelta) -> str:
