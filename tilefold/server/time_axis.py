@@ -19,7 +19,7 @@ _STEPS = [
     *(timedelta(seconds=seconds) for seconds in (1, 5, 15, 30)),
     *(minutes * _MINUTE for minutes in (1, 5, 15, 30)),
     *(hours * _HOUR for hours in (1, 3, 6, 12)),
-    *(days * _DAY for days in (1, 2, 7, 14, 28, 91, 182, 364, 1820, 3640)),
+    *(days * _DAY for days in (1, 2, 3, 7, 14, 28, 91, 182, 364, 1820, 3640)),
 ]
 _AGES = [_MINUTE, 10 * _MINUTE, _HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 365 * _DAY, 3650 * _DAY]
 _HALF_LABEL_PX = 36.0  # a label is in the middle of its tick, and must not be cut
