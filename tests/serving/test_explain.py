@@ -14,6 +14,7 @@ from tests.streams import opened as opened_streams
 from tilefold import Aggregate, LifetimeWindow, TimeWindow, Workspace
 from tilefold.engine.mark import Mark
 from tilefold.engine.time import to_us
+from tilefold.errors import ReadTimeError
 from tilefold.serving.explain import explain
 from tilefold.serving.explained import ExplainedFeature, Explanation, TileKind
 from tilefold.serving.read import Status
@@ -163,6 +164,22 @@ def test_a_total_that_is_no_number_hides_the_older_ones(tmp_path: Path, online_u
         (feature,) = ws.explain("spend", USER).features
     assert [share.known for share in feature.shares] == [False, False, True]
     assert feature.shares[0].value is None
+
+
+@pytest.mark.parametrize("year", [1, 1899, 9000, 9999])
+def test_times_that_cannot_be_shown_are_refused(ws: Workspace, year: int) -> None:
+    """A read so far away has windows that no date names."""
+    with pytest.raises(ReadTimeError, match="must lie in the years 1900 to 8999"):
+        ws.explain("spend", USER, at=NOW.replace(year=year))
+
+
+def test_a_window_longer_than_time_begins_at_the_beginning(tmp_path: Path, online_url: str, stream_url: str) -> None:
+    """A window of ten thousand years is shown like a lifetime."""
+    wide = view_of(source(), features=[Aggregate(function="count", time_window=TimeWindow(3_650_000 * DAY))])
+    with opened_streams(tmp_path, online_url, stream_url, wide) as ws:
+        ws.ingest("pushed", [record("a", 5.0)])
+        (feature,) = ws.explain("spend", USER).features
+    assert (feature.value, feature.start, len(feature.shares)) == (1, None, 1)
 
 
 class Reconnecting:

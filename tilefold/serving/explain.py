@@ -5,13 +5,14 @@ The rule: it reads what a read reads and folds with the same code, so what it sh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import in_force
 from tilefold.engine.time import to_datetime, to_us
 from tilefold.engine.windows import BEGINNING_US, bounds_us
+from tilefold.errors import ReadTimeError, complaint
 from tilefold.functions import OVERFLOW
 from tilefold.serving.context import ViewContext
 from tilefold.serving.explain_reference import reference_of
@@ -20,6 +21,8 @@ from tilefold.serving.explained import ExplainedFeature, Explanation, Span
 from tilefold.serving.read import ReadTime, Status, ViewReader, ViewValues
 from tilefold.stores.online_store import OnlineStore
 
+_YEARS = range(1900, 9000)  # beyond them a picture of a window leaves what a datetime holds
+_FIRST_US, _LAST_US = to_us(datetime.min.replace(tzinfo=UTC)), to_us(datetime.max.replace(tzinfo=UTC))
 _MATERIALIZE = "Materialize the view."
 _REASONS = {
     Status.NOT_READY: "The source holds events, and the view was never materialized in this store.",
@@ -64,8 +67,17 @@ def explain(
     *,
     now: bool = False,
 ) -> Explained:
-    """The tiles behind each value of one entity at a time, which is `now` or another one."""
+    """The tiles behind each value of one entity at a time, which is `now` or another one.
+
+    Raises
+    ------
+    InputError
+        If a join key is wrong, or the time is out of the years that can be shown.
+    """
     key = reader.key(keys)
+    if at.year not in _YEARS:
+        rule = f"a time to explain must lie in the years {_YEARS.start} to {_YEARS.stop - 1}"
+        raise ReadTimeError(complaint(f"view '{context.view.name}'", rule, at.isoformat(), "Give another time."))
     found = _read(reader, online, key, to_us(at), now=now)
     part = reader.part_of(found.batch)
     held = None if found.mark is None else in_force(part, found.mark)
@@ -138,7 +150,7 @@ def _feature(
         value=_plain(values.values[number]),
         status=status,
         start=_edge(start_us),
-        end=to_datetime(stop_us),
+        end=_time(stop_us),
         tiles=tuple(tiles[place].shown() for place in places),
         why=_why(status, values, cut, pruned=pruned),
         windows=tuple(_span(each) for each in bounds),
@@ -163,11 +175,16 @@ def _is_cut(tile: Tile, bounds: Sequence[tuple[int, int]]) -> bool:
 
 
 def _span(bounds: tuple[int, int]) -> Span:
-    return _edge(bounds[0]), to_datetime(bounds[1])
+    return _edge(bounds[0]), _time(bounds[1])
 
 
 def _edge(time_us: int) -> datetime | None:
-    return None if time_us == BEGINNING_US else to_datetime(time_us)
+    return None if time_us < _FIRST_US else _time(time_us)
+
+
+def _time(time_us: int) -> datetime:
+    """A time; one that no datetime holds is the first or the last one."""
+    return to_datetime(min(max(time_us, _FIRST_US), _LAST_US))
 
 
 def _why(status: Status, values: ViewValues, cut: Sequence[int], *, pruned: bool) -> str:
