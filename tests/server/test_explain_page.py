@@ -181,6 +181,15 @@ def test_pictures_stay_within_their_edges(ws: Workspace, width: float, number: i
     assert max(box.fill for box in boxes if box.row is not None) == pytest.approx(26)
 
 
+def test_recent_times_may_have_more_room(ws: Workspace) -> None:
+    """The axis may be chosen; the page says which one it is, and has a link to the other one."""
+    query = "view=spend&keys[user]=a&feature=units_sum_30d"
+    even, recent = asked(ws, f"{query}&axis=even"), asked(ws, f"{query}&axis=recent")
+    assert "Time in UTC, even. Give recent times more room" in even.text
+    assert "Time before the right end, logarithmic. Show time evenly" in recent.text
+    assert "\N{MINUS SIGN}1 h" in recent.text
+
+
 def test_a_stale_value_says_why_and_marks_the_tile(tmp_path: Path, online_url: str, stream_url: str) -> None:
     """Where an edge cuts a tile the reason stands beside the value, and the tile has a mark."""
     with explainable(tmp_path, online_url, stream_url, merged=True) as ws:

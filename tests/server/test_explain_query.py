@@ -30,6 +30,7 @@ def test_a_request_is_read() -> None:
         st.text(max_size=20),
         st.text(max_size=20).map(str.strip),
         st.booleans(),
+        st.sampled_from(["", "even", "recent"]),
     )
 )
 def test_its_query_asks_the_same(asked: Asked) -> None:
@@ -45,6 +46,7 @@ def test_its_query_asks_the_same(asked: Asked) -> None:
         ("view=%ff", "must be UTF-8"),
         ("&".join(f"keys[{number}]=1" for number in range(FIELDS_MAX + 1)), f"at most {FIELDS_MAX} fields"),
         ("reference=perhaps", "must be 1 or 0; got 'perhaps'"),
+        ("axis=odd", "must be one of even, recent; got 'odd'"),
     ],
 )
 def test_what_is_not_known_is_refused(query: str, message: str) -> None:

@@ -81,6 +81,7 @@ def explain_page(definitions: Any, asked: Asked, told: Explanation | None = None
         "chosen": asked.feature.removeprefix(f"{asked.view}."),
         "at": asked.at,
         "reference": asked.reference,
+        "axis": asked.axis,
         "error": failure.text if failure else "",
         "error_title": failure.title if failure else "",
         "told": None,
@@ -99,7 +100,8 @@ def _key_fields(view: Any, asked: Asked) -> list[dict[str, str]]:
 def _told(asked: Asked, told: Explanation) -> dict[str, Any]:
     feature = told.feature(asked.feature) or told.features[0]
     entity = ", ".join(f"{name}={value}" for name, value in told.keys.items())
-    wide, narrow = picture(told, feature, WIDE), picture(told, feature, NARROW)
+    wide, narrow = (picture(told, feature, width, asked.axis) for width in (WIDE, NARROW))
+    other = "even" if wide and wide.axis.logarithmic else "recent"
     listed = list(enumerate(feature.shares, 1))[-ROWS_MAX:]
     return {
         "told": told,
@@ -108,7 +110,7 @@ def _told(asked: Asked, told: Explanation) -> dict[str, Any]:
         "entity": entity,
         "title": f"The tiles behind {feature.name} of {entity}",
         "summary": words.summary(told, feature),
-        "caption": words.caption(feature),
+        "caption": words.caption(told, feature),
         "compared": words.compared(told, feature),
         "wide": wide,
         "narrow": narrow,
@@ -117,6 +119,8 @@ def _told(asked: Asked, told: Explanation) -> dict[str, Any]:
         "hidden": any(not share.known for _, share in listed),
         "all": [_line(asked, told, each) for each in told.features],
         "query": asked.query(),
+        "other_axis": asked.query(axis=other),
+        "other_axis_words": "Show time evenly" if other == "even" else "Give recent times more room",
         "facts": words.facts(told, feature),
     }
 

@@ -13,7 +13,7 @@ A tile is filled as high as its share of the window's events, and hollow outside
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tilefold.server.time_axis import Tick, TimeAxis, duration, fitting_axis
@@ -25,7 +25,7 @@ SIZES = [
     (_DAY, "up to a day"),
     (7 * _DAY, "up to a week"),
     (35 * _DAY, "up to five weeks"),
-    (timedelta.max, "longer"),
+    (timedelta.max, "over five weeks"),
 ]
 MARGIN = 12.0
 TOP = 78.0
@@ -89,17 +89,25 @@ class Picture:
     open_start: bool
 
 
-def picture(told: Explanation, feature: ExplainedFeature, width: float) -> Picture | None:
-    """The picture of a feature, so many units wide; None where there is nothing to draw."""
+def picture(told: Explanation, feature: ExplainedFeature, width: float, scale: str = "") -> Picture | None:
+    """The picture of a feature, so many units wide; None where there is nothing to draw.
+
+    Parameters
+    ----------
+    scale
+        Of time: `even`, `recent` for more room for recent times, or empty for what shows more.
+    """
     if feature.end is None or told.leading_edge is None:
         return None
     start, end, is_open = _extent(told, feature)
     inside = [(tile.first, _end(tile)) for tile in feature.tiles]
     axis = fitting_axis(start, end, MARGIN, width - MARGIN, inside)
+    if scale:
+        axis = replace(axis, logarithmic=scale == "recent")
     lanes = tuple(_lanes(told, feature, axis))
     height = TOP + len(lanes) * LANE + FOOT
     bands = tuple((axis.x(first or start), axis.x(last)) for first, last in feature.windows)
-    note = "Time in UTC, even." if not axis.logarithmic else "Time before the newest, logarithmic: recent times get more room."
+    note = "Time in UTC, even." if not axis.logarithmic else "Time before the right end, logarithmic."
     ticks = tuple(axis.ticks(84.0))
     return Picture(width, height, axis, note, ticks, lanes, tuple(_lines(told, axis)), bands, is_open)
 

@@ -15,7 +15,8 @@ from tilefold.serving.explained import Explanation
 from tilefold.serving.given import key_types, parsed_time, typed_keys
 
 FIELDS_MAX = 64
-_PLAIN = ("view", "feature", "at", "reference")
+_PLAIN = ("view", "feature", "at", "reference", "axis")
+AXES = ("even", "recent")
 _TRUTHS = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
@@ -43,6 +44,7 @@ class Asked:
     feature: str = ""
     at: str = ""
     reference: bool = False
+    axis: str = ""
 
     @classmethod
     def of(cls, query: bytes | str) -> Self:
@@ -69,13 +71,17 @@ class Asked:
                 raise InputError(complaint("explain", rule, name, "Write ?view=VIEW&keys[KEY]=VALUE."))
             else:
                 plain[name] = value
-        return cls(plain.get("view", ""), tuple(keys), plain.get("feature", ""), plain.get("at", "").strip(), _truth(plain))
+        axis = plain.get("axis", "")
+        if axis and axis not in AXES:
+            raise InputError(complaint("parameter 'axis'", f"it must be one of {', '.join(AXES)}", axis, "Leave it out."))
+        view, feature, at = (plain.get(name, "") for name in ("view", "feature", "at"))
+        return cls(view, tuple(keys), feature, at.strip(), _truth(plain), axis)
 
     def query(self, **changed: Any) -> str:
         """The query string of this request, with some of it changed."""
         asked = replace(self, **changed)
         pairs = [("view", asked.view), *((f"keys[{name}]", value) for name, value in asked.keys)]
-        more = {"feature": asked.feature, "at": asked.at, "reference": "1" if asked.reference else ""}
+        more = {"feature": asked.feature, "at": asked.at, "reference": "1" if asked.reference else "", "axis": asked.axis}
         return urlencode([*pairs, *((name, value) for name, value in more.items() if value)])
 
     @property

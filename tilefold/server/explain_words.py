@@ -55,37 +55,32 @@ def time(when: datetime) -> str:
     return f"{text}.{when.microsecond:06}" if when.microsecond else text.removesuffix(":00")
 
 
-def until(end: datetime) -> str:
-    """An end that is not counted itself; of a window that ends with the read its last moment, which is.
-
-    Examples
-    --------
-    >>> until(datetime(2026, 11, 24)), until(datetime(2026, 11, 24, 10, 0, 0, 1))
-    ('up to 2026-11-24 00:00', 'through 2026-11-24 10:00')
-    """
-    last = end - timedelta(microseconds=1)
-    return f"up to {time(end)}" if last.microsecond % 1000 else f"through {time(last)}"
+def until(told: Explanation, end: datetime) -> str:
+    """An end that is not counted itself; of a stream view's window that ends with the read its last moment, which is."""
+    if told.kind == "stream" and end == told.leading_edge:
+        return f"through {time(end - timedelta(microseconds=1))}"
+    return f"up to {time(end)}"
 
 
 def summary(told: Explanation, feature: ExplainedFeature) -> str:
     """What the value is made of."""
     if told.watermark is None:
-        return f"Asked at {time(told.read_at)}."
+        return f"Asked at {_second(told.read_at)}."
     counts = {kind: sum(tile.kind is kind for tile in feature.tiles) for kind in TileKind}
     parts = [f"{count:,} {_KINDS[kind]} {'tile' if count == 1 else 'tiles'}" for kind, count in counts.items() if count]
     events = sum(tile.events for tile in feature.tiles)
     made = f"Made of {events:,} {'event' if events == 1 else 'events'}: {', '.join(parts)}" if parts else "Made of no events"
-    return f"{made}. Read at {time(told.read_at)}."
+    return f"{made}. Read at {_second(told.read_at)}."
 
 
-def caption(feature: ExplainedFeature) -> str:
+def caption(told: Explanation, feature: ExplainedFeature) -> str:
     """What the picture shows."""
     if feature.end is None:
         return ""
     if len(feature.windows) > 1:
         return f"{len(feature.windows)} windows of a series, from {_start(feature)} to {time(feature.end)} (shaded)."
     length = f", {duration(feature.end - feature.start)} long" if feature.start else ""
-    return f"The window goes from {_start(feature)} {until(feature.end)}{length} (shaded)."
+    return f"The window goes from {_start(feature)} {until(told, feature.end)}{length} (shaded)."
 
 
 def compared(told: Explanation, feature: ExplainedFeature) -> dict[str, Any] | None:
@@ -122,7 +117,7 @@ def row(told: Explanation, number: int, share: Share) -> dict[str, Any]:
         "events": f"{share.events:,}",
         "part": round(share.part, 4),
         "percent": f"{share.part:.1%}",
-        "alone": shown(share.value) if share.known else "hidden",
+        "alone": _short(share.value) if share.known else "hidden",
     }
 
 
@@ -137,7 +132,7 @@ def _facts(told: Explanation, feature: ExplainedFeature) -> Iterator[tuple[str, 
     yield "Epoch in force", str(told.epoch or "")
     yield "Epoch on the key", "no batch part" if told.stamp_epoch is None else str(told.stamp_epoch)
     yield "Exact until", time(told.valid_until) if told.valid_until else ""
-    yield "Windows go", until(told.leading_edge) if told.leading_edge else ""
+    yield "Windows go", until(told, told.leading_edge) if told.leading_edge else ""
     yield "Batch part", f"{told.part_bytes:,} bytes, {_tiles(told, batch=True):,} tiles"
     if told.kind == "stream":
         yield "Stream part", f"{told.stream_bytes:,} bytes, {_tiles(told, batch=False):,} rows and cells"
@@ -147,6 +142,15 @@ def _facts(told: Explanation, feature: ExplainedFeature) -> Iterator[tuple[str, 
 
 def _tiles(told: Explanation, *, batch: bool) -> int:
     return sum((tile.kind is TileKind.BATCH) == batch for tile in told.tiles)
+
+
+def _second(when: datetime) -> str:
+    return time(when.replace(microsecond=0))
+
+
+def _short(value: Any) -> str:
+    """A value in a column of many: floats with the digits that one reads."""
+    return f"{value:.6g}" if isinstance(value, float) else shown(value)
 
 
 def _start(feature: ExplainedFeature) -> str:

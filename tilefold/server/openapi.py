@@ -12,6 +12,7 @@ import msgspec
 
 from tilefold.declaration.sources import StreamSource
 from tilefold.server import wire, wire_answers
+from tilefold.server.explain_query import AXES
 from tilefold.server.read_options import BUDGET_MS_MAX
 from tilefold.serving.definitions import Definitions
 
@@ -136,6 +137,11 @@ def _explain(summary: str, views: list[str], content: str, schema: Json, *, page
             "description": "1: compare with what the event log gives.",
         },
     ]
+    if page:
+        about = "How time is drawn; what shows more, without it."
+        parameters.append(
+            {"name": "axis", "in": "query", "schema": {"type": "string", "enum": list(AXES)}, "description": about}
+        )
     failed = {"type": "string"} if page else _ref("Failed")
     responses = {"200": _answer("Done.", content, schema), **_failures(failed, content)}
     return {"summary": summary, "description": _READ, "parameters": parameters, "responses": responses}
