@@ -1,4 +1,4 @@
-"""What a page looks like, as scripts that a browser runs: focus, texts over texts, the smallest text, the palest one."""
+"""What a page looks like, as scripts that a browser runs: focus, texts over texts or cut, the smallest text, the palest one."""
 
 FOCUSED = """
 const at = document.activeElement;
@@ -15,6 +15,13 @@ const boxes = shown.map(each => [each.textContent, each.getBoundingClientRect()]
 const lie = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
 return boxes.flatMap(([one, a], number) =>
   boxes.slice(number + 1).filter(([_, b]) => lie(a, b)).map(([two]) => [one, two]));
+"""
+
+CUT = """
+const inside = (a, b) => a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
+return [...document.querySelectorAll('svg.picture text')].filter(each => each.getClientRects().length)
+  .filter(each => !inside(each.getBoundingClientRect(), each.ownerSVGElement.getBoundingClientRect()))
+  .map(each => each.textContent);
 """
 
 SMALLEST = """

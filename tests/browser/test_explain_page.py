@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser.looks import CONTRAST, FOCUSED, OVERLAPS, SMALLEST
+from tests.browser.looks import CONTRAST, CUT, FOCUSED, OVERLAPS, SMALLEST
 from tests.browser.pages import PAGE_S, SCREENSHOTS
 from tests.server.explaining import explainable
 from tests.server.servers import served
@@ -88,6 +88,15 @@ def test_the_page_can_be_read(page: webdriver.Chrome, server: str, size: str, sc
         "rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)"
     )
     assert complaints(page) == []
+
+
+@pytest.mark.parametrize("axis", ["even", "recent"])
+@pytest.mark.parametrize("size", SIZES)
+def test_no_text_of_a_picture_is_cut(page: webdriver.Chrome, server: str, size: str, axis: str) -> None:
+    """Of every feature, on both screens and both axes, all texts lie inside the picture and not over one another."""
+    for window in ("1h", "1d", "30d", "lifetime"):
+        opened(page, f"{server}/explain?view=spend&keys[user]=a&feature=units_sum_{window}&axis={axis}", SIZES[size])
+        assert (page.execute_script(CUT), page.execute_script(OVERLAPS)) == ([], [])
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -13,7 +13,7 @@ A tile is filled as high as its share of the window's events, and hollow outside
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tilefold.server.time_axis import Tick, TimeAxis, duration, fitting_axis
@@ -32,6 +32,7 @@ TOP = 78.0
 LANE = 52.0
 BOX = 26.0
 LABEL = 16.0
+LETTER = 7.5  # of a bold label, about
 FOOT = 34.0
 NARROWEST = 3.0
 _INSTANT = timedelta(microseconds=1)
@@ -101,9 +102,7 @@ def picture(told: Explanation, feature: ExplainedFeature, width: float, scale: s
         return None
     start, end, is_open = _extent(told, feature)
     inside = [(tile.first, _end(tile)) for tile in feature.tiles]
-    axis = fitting_axis(start, end, MARGIN, width - MARGIN, inside)
-    if scale:
-        axis = replace(axis, logarithmic=scale == "recent")
+    axis = fitting_axis(start, end, MARGIN, width - MARGIN, inside, scale)
     lanes = tuple(_lanes(told, feature, axis))
     height = TOP + len(lanes) * LANE + FOOT
     bands = tuple((axis.x(first or start), axis.x(last)) for first, last in feature.windows)
@@ -135,8 +134,7 @@ def _extent(told: Explanation, feature: ExplainedFeature) -> tuple[datetime, dat
     start = feature.start
     if start is not None and (first - start < (newest - start) / 4 or any(tile.first < start for tile in told.tiles)):
         first = start
-    air = max((newest - first) / 40, timedelta(milliseconds=1))
-    return first - air, newest + air, start is None or start < first
+    return first, max(newest, first + timedelta(milliseconds=1)), start is None or start < first
 
 
 def _lanes(told: Explanation, feature: ExplainedFeature, axis: TimeAxis) -> Iterator[Lane]:
@@ -191,10 +189,13 @@ def _named(tile: ExplainedTile) -> str:
 
 def _lines(told: Explanation, axis: TimeAxis) -> Iterator[Line]:
     """Where the batch part ends, and when the read is."""
-    middle = (axis.left + axis.right) / 2
-    named = [("read", told.read_at, f"t, read: {told.read_at:%m-%d %H:%M:%S}")]
+    named = [("read", told.read_at, "t", ", read", f"{told.read_at:%m-%d %H:%M:%S}")]
     if told.watermark is not None and told.epoch:
-        named.append(("watermark", told.watermark, f"E, watermark: {told.watermark:%m-%d %H:%M}"))
-    for place, (kind, time, text) in enumerate(named):
+        named.append(("watermark", told.watermark, "E", ", watermark", f"{told.watermark:%m-%d %H:%M}"))
+    for place, (kind, time, letter, name, shown) in enumerate(named):
         x = axis.x(time)
-        yield Line(kind, x, text, "end" if x > middle else "start", 32.0 + 18.0 * place)
+        whole, short = f"{letter}{name}: {shown}", f"{letter}: {shown}"
+        text = whole if LETTER * len(whole) < max(x - axis.left, axis.right - x) else short
+        yield Line(
+            kind, x, text, "end" if x - axis.left > min(LETTER * len(text), axis.right - x) else "start", 32.0 + 18.0 * place
+        )

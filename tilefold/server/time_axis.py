@@ -24,6 +24,8 @@ _STEPS = [
 _AGES = [_MINUTE, 10 * _MINUTE, _HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 365 * _DAY, 3650 * _DAY]
 _HALF_LABEL_PX = 36.0  # a label is in the middle of its tick, and must not be cut
 _SEEN_PX = 6.0  # wider than that a tile is easy to see
+_AIR = 40
+_BETTER = 1.2  # an axis that is not even must show that much more
 _LOG_UNITS = 500.0  # of a logarithmic axis: the span is that many of its smallest unit
 
 Span = tuple[datetime, datetime]
@@ -90,11 +92,20 @@ def _hour(time: datetime) -> str:
     return f"{time:%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%H:%M}"
 
 
-def fitting_axis(start: datetime, end: datetime, left: float, right: float, tiles: Sequence[Span]) -> TimeAxis:
-    """The axis on which more of the tiles can be seen; an even one where both show as much."""
-    even = TimeAxis(start, end, left, right)
-    logarithmic = TimeAxis(start, end, left, right, logarithmic=True)
-    return logarithmic if _seen(logarithmic, tiles) > 1.2 * _seen(even, tiles) else even
+def fitting_axis(start: datetime, end: datetime, left: float, right: float, tiles: Sequence[Span], scale: str = "") -> TimeAxis:
+    """An axis for these times and a little air at both ends.
+
+    Parameters
+    ----------
+    scale
+        `even`, `recent` for the logarithmic one, or empty for the one on which more of the tiles can be seen.
+    """
+    span = end - start
+    even = TimeAxis(start - span / _AIR, end + span / _AIR, left, right)
+    recent = TimeAxis(start - span / _AIR, end + span / (2 * _LOG_UNITS), left, right, logarithmic=True)
+    if scale:
+        return recent if scale == "recent" else even
+    return recent if _seen(recent, tiles) > _BETTER * _seen(even, tiles) else even
 
 
 def _seen(axis: TimeAxis, tiles: Sequence[Span]) -> float:
