@@ -2,8 +2,8 @@
 
 python -m benchmarks.http_load http://127.0.0.1:8080/path --bodies bodies.json --connections 8 --seconds 5 [--rate 1000]
 
-It prints one line of JSON: requests, seconds, and latencies in microseconds. It speaks as much HTTP/1.1 as it needs (keep-alive and
-Content-Length), so that it is never what is measured.
+It prints one line of JSON: requests, seconds, and latencies in microseconds. It speaks as much HTTP/1.1 as it needs (keep-alive
+and Content-Length), so that it is never what is measured.
 """
 
 import argparse

@@ -10,8 +10,19 @@ import pytest
 from tests.pipelines import AMOUNT, DAY, LABEL, START, UNITS, Clock, day, frame
 from tests.server.servers import served
 from tests.streams import SCHEMA
-from tilefold import Aggregate, BatchSource, Entity, FeatureService, Field, PushConfig, StreamSource, TimeWindow, Workspace
-from tilefold import batch_feature_view, stream_feature_view
+from tilefold import (
+    Aggregate,
+    BatchSource,
+    Entity,
+    FeatureService,
+    Field,
+    PushConfig,
+    StreamSource,
+    TimeWindow,
+    Workspace,
+    batch_feature_view,
+    stream_feature_view,
+)
 from tilefold.aggregation_functions import first, last_distinct
 from tilefold.declaration import FeatureView
 from tilefold.types import Int64, String, Timestamp
@@ -22,9 +33,7 @@ EVENTS = BatchSource(
     timestamp_field="at",
 )
 PUSHED = StreamSource("pushed", schema=SCHEMA, timestamp_field="at", stream_config=PushConfig())
-SHOPS = BatchSource(
-    "sales", schema=[Field("shop", Int64), Field("at", Timestamp), UNITS], timestamp_field="at"
-)
+SHOPS = BatchSource("sales", schema=[Field("shop", Int64), Field("at", Timestamp), UNITS], timestamp_field="at")
 USER, SHOP = Entity("user", join_keys=[Field("user", String)]), Entity("shop", join_keys=[Field("shop", Int64)])
 NOW = day(3.5)
 
@@ -95,7 +104,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory, online_url: str, stream_url: 
     """The workspace, with three days of events, compacted."""
     root: Path = tmp_path_factory.mktemp("served")
     with Workspace(root, definitions(), online=online_url, stream=stream_url, clock=Clock(NOW), name="prod") as ws:
-        ws.append("events", frame([("ann", 0.5, 7), ("ann", 1.5, 9), ("ann", 2.5, None), ("bob", 2, 2**62), ("bob", 2.1, 2**62)]))
+        ws.append(
+            "events", frame([("ann", 0.5, 7), ("ann", 1.5, 9), ("ann", 2.5, None), ("bob", 2, 2**62), ("bob", 2.1, 2**62)])
+        )
         sales = [{"shop": 1, "at": day(1), "units": 5}, {"shop": 2**60, "at": day(2), "units": 6}]
         ws.append("sales", sales)  # type: ignore[arg-type] # records
         for view in ("spend", "sold"):

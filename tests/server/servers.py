@@ -28,7 +28,9 @@ def served(workspace: Workspace, **options: Any) -> Iterator[httpx.Client]:
         started.set()
 
     running = Running(stop=stop, started=note)
-    thread = threading.Thread(target=workspace.serve, args=("127.0.0.1", 0), kwargs={"options": ServerOptions(**options), "running": running})
+    thread = threading.Thread(
+        target=workspace.serve, args=("127.0.0.1", 0), kwargs={"options": ServerOptions(**options), "running": running}
+    )
     thread.start()
     try:
         assert started.wait(START_S), "it listens"

@@ -89,7 +89,10 @@ def test_batch(client: httpx.Client, shop: Workspace) -> None:
     assert told[0]["status"][:3] == ["PRESENT", "UNKNOWN_STATUS", "MISSING_DATA"]
     assert [len(feature["status"]) for feature in told] == [1000] * 3
     assert told[0]["effectiveTime"][0] == "2024-01-04T00:00:00Z"
-    assert [len(said["metadata"]["sloInfo"]), set(said["metadata"]["sloInfo"][0])] == [1000, set(said["metadata"]["batchSloInfo"])]
+    assert [len(said["metadata"]["sloInfo"]), set(said["metadata"]["sloInfo"][0])] == [
+        1000,
+        set(said["metadata"]["batchSloInfo"]),
+    ]
     assert said["metadata"]["batchSloInfo"]["storeResponseSizeBytes"] == sum(
         row["storeResponseSizeBytes"] for row in said["metadata"]["sloInfo"]
     )

@@ -24,7 +24,10 @@ def clock() -> Clock:
 
 def test_ready_while_fresh(tmp_path: Path, online_url: str, clock: Clock) -> None:
     """Ready is what is compacted within what its reads promise: not before the first time, and not long after the last."""
-    with Workspace(tmp_path, [declare()], online=online_url, clock=clock, name=f"t-{tmp_path.name}") as ws, served(ws) as client:
+    with (
+        Workspace(tmp_path, [declare()], online=online_url, clock=clock, name=f"t-{tmp_path.name}") as ws,
+        served(ws) as client,
+    ):
         ws.append("events", frame([("ann", 1, 5)]))
         never = client.get("/readyz")
         assert (never.status_code, never.json()["views"][0]["watermark"]) == (503, None)

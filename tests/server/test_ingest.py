@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.server.servers import GET, params, served
@@ -87,7 +86,9 @@ def test_dry_run(fresh: Workspace) -> None:
 def test_zones(fresh: Workspace) -> None:
     """A time keeps its instant whatever its zone; one without a zone is refused."""
     with fresh, served(fresh) as client:
-        records = [{"record": {"user": "ann", "at": at, "units": 1}} for at in ("2024-01-10T06:00:00+02:00", "2024-01-10T04:00:00")]
+        records = [
+            {"record": {"user": "ann", "at": at, "units": 1}} for at in ("2024-01-10T06:00:00+02:00", "2024-01-10T04:00:00")
+        ]
         answer = client.post("/ingest", json={"records": {"pushed": records}}).json()
         assert "timestamps must carry a time zone" in answer["recordErrors"][0]["errorMessage"]
         fresh.drain("pushed")
@@ -100,7 +101,7 @@ def test_zones(fresh: Workspace) -> None:
     [
         ({"records": {"pulled": []}}, 404, "got 'pulled'. Did you mean pushed?"),
         ({"records": []}, 400, "records: it must be of type object; got array."),
-        ({"records": {"pushed": [{"user": "ann"}]}}, 400, "records[...][...].record: it is required; got none."),
+        ({"records": {"pushed": [{"user": "ann"}]}}, 400, "records[...][0].record: it is required; got none."),
         ({"records": {"pushed": []}, "wait_for": "noon"}, 400, "wait_for must be one of what can be waited for; got 'noon'"),
         ({"records": {"pushed": []}, "workspace_name": "staging"}, 404, "got 'staging'"),
     ],

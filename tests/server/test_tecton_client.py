@@ -77,7 +77,9 @@ def test_service_metadata(tecton: TectonClient) -> None:
     ]
     assert answer.input_request_context_keys == []
     assert [each["name"] for each in answer.feature_values] == [
-        "spend.units_sum_3d", "sold.units_sum_3d", "clicks.units_count_1d",
+        "spend.units_sum_3d",
+        "sold.units_sum_3d",
+        "clicks.units_count_1d",
     ]
 
 

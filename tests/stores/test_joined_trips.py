@@ -79,6 +79,7 @@ def test_an_error_is_one_requests(online_url: str) -> None:
 
 def test_one_that_gave_up_keeps_its_place(online_url: str) -> None:
     """After a request has given up, its replies are not taken for another's."""
+
     async def work(reads: JoinedReads, link: OnlineLink) -> Any:
         del link
         await echoed(reads, b"warm")
@@ -98,6 +99,7 @@ def test_one_that_gave_up_keeps_its_place(online_url: str) -> None:
 
 def test_sent_again_in_full(online_url: str) -> None:
     """A request whose connection breaks is sent again over a new one, and all its replies come from there."""
+
     async def work(reads: JoinedReads, link: OnlineLink) -> Any:
         await echoed(reads, b"warm")
         proxy.open.clear()
@@ -115,6 +117,7 @@ def test_sent_again_in_full(online_url: str) -> None:
 
 def test_down_then_up(online_url: str) -> None:
     """A server that is not there fails all that wait; the first request after it is back is answered."""
+
     async def work(reads: JoinedReads, link: OnlineLink) -> Any:
         del link
         proxy.stop()
@@ -130,6 +133,7 @@ def test_down_then_up(online_url: str) -> None:
 
 def test_too_slow(online_url: str) -> None:
     """A request that waits longer than the URL's socket_timeout fails, and the connection with it."""
+
     async def work(reads: JoinedReads, link: OnlineLink) -> Any:
         del link
         await echoed(reads, b"warm")

@@ -150,7 +150,13 @@ def _started(session: Session, asked: Asked, listening: socket.socket) -> _Worke
     given = ["--host", asked.host, "--port", str(asked.port), "--listening", str(number), *_arguments(options)]
     command = [sys.executable, "-m", "tilefold", *(["--debug"] if session.debug else []), "serve", *given]
     env = {**os.environ, **session.environment()}
-    process = subprocess.Popen(command, env=env, pass_fds=[number], stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - ours
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # inherited: it waits until the worker can take it
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command, env=env, pass_fds=[number], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     return _Worker(process, time.monotonic())
 
 

@@ -123,6 +123,7 @@ class _Server(uvicorn.Server):
             handlers[signal.SIGHUP] = self._reload
         for number, handle in handlers.items():
             loop.add_signal_handler(number, handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # what came before is heard now, see `cli.serving`
         try:
             yield
         finally:
