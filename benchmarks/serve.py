@@ -81,24 +81,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def compare(what: str, ours: str, bare: str, bodies: Path, rounds: int, seconds: float, target: str) -> float:
+def compare(
+    what: str,
+    ours: str,
+    yardstick: str,
+    bodies: Path,
+    rounds: int,
+    seconds: float,
+    target: str,
+    yard_bodies: Path | None = None,
+) -> float:
     """Load both in turns; print requests per second and the ratio. Returns our highest rate."""
     pairs: list[tuple[Load, Load]] = []
     for number in range(rounds):
         if number % 2:
-            yard = load(bare, bodies, seconds)
+            yard = load(yardstick, yard_bodies or bodies, seconds)
             pairs.append((load(ours, bodies, seconds), yard))
         else:
             mine = load(ours, bodies, seconds)
-            pairs.append((mine, load(bare, bodies, seconds)))
+            pairs.append((mine, load(yardstick, yard_bodies or bodies, seconds)))
     ratios = [mine.per_second / yard.per_second for mine, yard in pairs]
-    mine, yard = (statistics.median(each.per_second for each in column) for column in zip(*pairs, strict=True))
-    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
-    print(
-        f"{what}: ours {mine:.0f}/s, bare {yard:.0f}/s, ratio {statistics.median(ratios):.2f} ({spread}); target {target}",
-        flush=True,
-    )
-    return mine
+    rate, bare = (statistics.median(each.per_second for each in column) for column in zip(*pairs, strict=True))
+    figures = f"ours {rate:.0f}/s, yardstick {bare:.0f}/s, ratio {statistics.median(ratios):.2f}"
+    print(f"{what}: {figures} ({min(ratios):.2f}-{max(ratios):.2f}); target {target}", flush=True)
+    return rate
 
 
 def latencies(url: str, bodies: Path, rate: float, rounds: int, seconds: float) -> None:

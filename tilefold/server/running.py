@@ -40,6 +40,8 @@ class Running:
         Ends it when it is set.
     started
         Called with its address once it listens.
+    settled
+        Called each time that a workspace has been opened and is served from here on.
     listening
         A socket that listens already, as workers share one; None: it is made.
     reopen
@@ -48,6 +50,7 @@ class Running:
 
     stop: threading.Event = field(default_factory=threading.Event)
     started: Callable[[str], object] = str
+    settled: Callable[[], object] = dict
     listening: socket.socket | None = None
     reopen: Callable[[], Served] | None = None
 
@@ -87,6 +90,7 @@ def serve(served: Served, options: ServerOptions, host: str, port: int, running:
     server = _Server(http_config(app, options), running, shared)
     listening = running.listening or bound(host, port)
     try:
+        running.settled()
         running.started(url_of(listening, options))
         server.run(sockets=[listening])
     finally:
@@ -153,4 +157,5 @@ class _Server(uvicorn.Server):
             return
         served.open()
         self._shared.replace(served)
+        self._running.settled()
         _log.warning("serving new definitions: %s", ", ".join(served.service_names))
