@@ -152,8 +152,8 @@ class _Server(uvicorn.Server):
         assert self._running.reopen is not None, "else no signal is heard"
         try:
             served = await asyncio.to_thread(self._running.reopen)
-        except TilefoldError as error:
-            _log.error("the definitions stay as they were: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, requests go on being answered
+            _log.error("the definitions stay as they were: %s", error, exc_info=not isinstance(error, TilefoldError))
             return
         served.open()
         self._shared.replace(served)
