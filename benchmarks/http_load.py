@@ -2,8 +2,8 @@
 
 python -m benchmarks.http_load http://127.0.0.1:8080/path --bodies bodies.json --connections 8 --seconds 5 [--rate 1000]
 
-It prints one line of JSON: requests, seconds, and latencies in microseconds. It speaks as much HTTP/1.1 as it needs (keep-alive and
-Content-Length), so that it is never what is measured.
+It prints one line of JSON: requests, seconds, and latencies in microseconds. It speaks as much HTTP/1.1 as it needs (keep-alive
+and Content-Length), so that it is never what is measured.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import uvloop
 
 from benchmarks.turns import quantile
 
+SLACK_S = 30.0
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 
@@ -45,7 +46,7 @@ def load(url: str, bodies: Path, seconds: float, *, connections: int = 8, rate: 
     """Run the client in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.http_load", url, "--bodies", str(bodies), "--seconds", str(seconds)]
     command += ["--connections", str(connections), *(["--rate", str(rate)] if rate else [])]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + SLACK_S).stdout
     return Load(**json.loads(said))
 
 
@@ -82,6 +83,10 @@ class _Connection(asyncio.Protocol):
         self.latencies.append(time.perf_counter() - self._began)
         if self.answered is not None and not self.answered.done():
             self.answered.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.answered is not None and not self.answered.done():
+            self.answered.set_exception(ConnectionError(f"the server closed the connection: {error}"))
 
 
 async def _run(url: str, bodies: list[str], seconds: float, connections: int, rate: float | None) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 python -m benchmarks.serve [--rounds 5] [--seconds 4] [--million]
 
-Requests per second with 8 connections and 1 worker, of 1 entity and of 100 in one request, of 20 features each; latencies at half
-the highest rate; with `--million`, the server's memory over a million requests.
+Requests per second with 8 connections and 1 worker, of 1 entity and of 100 in one request, of 20 features each; latencies at
+half the highest rate; with `--million`, the server's memory over a million requests.
 """
 
 import argparse
@@ -81,24 +81,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def compare(what: str, ours: str, bare: str, bodies: Path, rounds: int, seconds: float, target: str) -> float:
+def compare(
+    what: str,
+    ours: str,
+    yardstick: str,
+    bodies: Path,
+    rounds: int,
+    seconds: float,
+    target: str,
+    yard_bodies: Path | None = None,
+) -> float:
     """Load both in turns; print requests per second and the ratio. Returns our highest rate."""
     pairs: list[tuple[Load, Load]] = []
     for number in range(rounds):
         if number % 2:
-            yard = load(bare, bodies, seconds)
+            yard = load(yardstick, yard_bodies or bodies, seconds)
             pairs.append((load(ours, bodies, seconds), yard))
         else:
             mine = load(ours, bodies, seconds)
-            pairs.append((mine, load(bare, bodies, seconds)))
+            pairs.append((mine, load(yardstick, yard_bodies or bodies, seconds)))
     ratios = [mine.per_second / yard.per_second for mine, yard in pairs]
-    mine, yard = (statistics.median(each.per_second for each in column) for column in zip(*pairs, strict=True))
-    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
-    print(
-        f"{what}: ours {mine:.0f}/s, bare {yard:.0f}/s, ratio {statistics.median(ratios):.2f} ({spread}); target {target}",
-        flush=True,
-    )
-    return mine
+    rate, bare = (statistics.median(each.per_second for each in column) for column in zip(*pairs, strict=True))
+    figures = f"ours {rate:.0f}/s, yardstick {bare:.0f}/s, ratio {statistics.median(ratios):.2f}"
+    print(f"{what}: {figures} ({min(ratios):.2f}-{max(ratios):.2f}); target {target}", flush=True)
+    return rate
 
 
 def latencies(url: str, bodies: Path, rate: float, rounds: int, seconds: float) -> None:
@@ -137,8 +143,8 @@ def worker_of(pid: int) -> int:
 
 def answer_bytes(url: str, body: str) -> int:
     """How long an answer is."""
-    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as answer:
+    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})  # noqa: S310 - our own
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - likewise
         return len(answer.read())
 
 
@@ -163,11 +169,9 @@ def main() -> None:
         sizes = {"/one": answer_bytes(ours + READ, asked_of_one(0)), "/many": answer_bytes(ours + BATCH, asked_of_all())}
         with Workspace(root / "data", [VIEW]) as ws:
             keys = [ws.online_key("merged", {"user_id": f"u{user}"}).decode("latin-1") for user in range(KEYS)]
-            store = ws.online_client().connection_pool.connection_kwargs
-        url = (
-            f"unix://{store['path']}" if "path" in store else f"redis://{store['host']}:{store['port']}/{store.get('db') or 0}"
-        )
-        plan.write_text(json.dumps({"url": url, "keys": keys, "bytes": sizes}))
+            told = ws.online_client().connection_pool.connection_kwargs
+        store = {name: told[name] for name in ("host", "port", "username", "password", "db") if told.get(name)}
+        plan.write_text(json.dumps({"store": store, "keys": keys, "bytes": sizes}))
         yardstick = [sys.executable, "-m", "benchmarks.serve_bare", str(plan), "--port", str(bare_port)]
         stack.enter_context(started(yardstick, bare_port))
         print(f"{machine()}; answers of {sizes['/one']} and {sizes['/many']} bytes")

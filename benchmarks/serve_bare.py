@@ -28,7 +28,7 @@ class Bare:
         keys = [key.encode("latin-1") for key in plan["keys"]]
         self._keys, self._turn = keys, itertools.cycle(keys)
         self._bodies = {path: b" " * plan["bytes"][path] for path in ("/one", "/many")}
-        self._client = redis.asyncio.Redis.from_url(plan["url"])
+        self._client = redis.asyncio.Redis(**plan["store"])
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Send) -> None:
         """Answer."""

@@ -101,7 +101,7 @@ def test_zones(fresh: Workspace) -> None:
     [
         ({"records": {"pulled": []}}, 404, "got 'pulled'. Did you mean pushed?"),
         ({"records": []}, 400, "records: it must be of type object; got array."),
-        ({"records": {"pushed": [{"user": "ann"}]}}, 400, "records[...][...].record: it is required; got none."),
+        ({"records": {"pushed": [{"user": "ann"}]}}, 400, "records[...][0].record: it is required; got none."),
         ({"records": {"pushed": []}, "wait_for": "noon"}, 400, "wait_for must be one of what can be waited for; got 'noon'"),
         ({"records": {"pushed": []}, "workspace_name": "staging"}, 404, "got 'staging'"),
     ],

@@ -5,6 +5,7 @@ told.
 """
 
 import logging
+import os
 import socket
 from ssl import SSLError
 from typing import Any
@@ -80,7 +81,8 @@ def bound(host: str, port: int) -> socket.socket:
         return socket.create_server((address[0], address[1]), family=family, backlog=BACKLOG)
     except OSError as error:
         mend = "Stop what listens there, choose another port, or give an address of this machine."
-        rule = f"its address must be free ({error.strerror})"
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)  # asyncio's says more
+        rule = f"its address must be there and free ({reason})"
         raise InputError(complaint("the server", rule, f"{host}:{port}", mend)) from error
 
 

@@ -43,6 +43,8 @@ class Running:
         Ends it when it is set.
     started
         Called with its address once it listens.
+    settled
+        Called each time that a workspace has been opened and is served from here on.
     listening
         A socket that listens already, as workers share one; None: it is made.
     reopen
@@ -51,6 +53,7 @@ class Running:
 
     stop: threading.Event = field(default_factory=threading.Event)
     started: Callable[[str], object] = str
+    settled: Callable[[], object] = dict
     listening: socket.socket | None = None
     reopen: Callable[[], Served] | None = None
 
@@ -84,6 +87,7 @@ def serve(served: Served, options: ServerOptions, host: str, port: int, running:
     server = _Server(http_config(app, options), running, shared)
     listening = running.listening or bound(host, port)
     try:
+        running.settled()
         running.started(url_of(listening, options))
         server.run(sockets=[listening])
     finally:
@@ -120,6 +124,7 @@ class _Server(uvicorn.Server):
             handlers[signal.SIGHUP] = self._reload
         for number, handle in handlers.items():
             loop.add_signal_handler(number, handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # what came before is heard now, see `cli.serving`
         try:
             yield
         finally:
@@ -144,9 +149,10 @@ class _Server(uvicorn.Server):
         assert self._running.reopen is not None, "else no signal is heard"
         try:
             served = await asyncio.to_thread(self._running.reopen)
-        except TilefoldError as error:
-            _log.error("the definitions stay as they were: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, requests go on being answered
+            _log.error("the definitions stay as they were: %s", error, exc_info=not isinstance(error, TilefoldError))
             return
         served.open()
         self._shared.replace(served)
+        self._running.settled()
         _log.warning("serving new definitions: %s", ", ".join(served.service_names))

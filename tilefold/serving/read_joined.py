@@ -9,6 +9,7 @@ so that when time is up, the views and rows whose replies have come are served a
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -154,7 +155,7 @@ class JoinedReader:
         ReadTimeError
             The time lies before the watermark.
         """
-        reading, began_s = Reading([]), asyncio.get_running_loop().time()
+        reading, began_s = Reading([]), time.perf_counter()
         connections = -1
         while reading.complete and connections != self._online.connections:  # as in `ServiceReader.get_many`
             connections = self._online.connections
@@ -185,7 +186,8 @@ class JoinedReader:
             return
         loop = asyncio.get_running_loop()
         waiter = self._joined.ask(b"".join([request for request, _ in requests]), count)
-        timer = None if budget_s is None else loop.call_at(began_s + budget_s, waiter.give_up)
+        left_s = None if budget_s is None else max(began_s + budget_s - time.perf_counter(), 0.0)
+        timer = None if left_s is None else loop.call_later(left_s, waiter.give_up)
         try:
             await self._joined.arrived(waiter)
         finally:
@@ -195,21 +197,21 @@ class JoinedReader:
         for block in blocks:
             block.take(replies)
         reading.complete = waiter.complete
-        reading.store_s = loop.time() - began_s
+        reading.store_s = time.perf_counter() - began_s
 
     async def _fold(self, block: _Block, options: ReadOptions) -> list[ViewValues]:
         """The values of one view of all entities."""
-        reader, time = block.reader, block.reader.time_at(options.read_us, block.newest_us, now=options.now)
+        reader, at = block.reader, block.reader.time_at(options.read_us, block.newest_us, now=options.now)
         folded: list[ViewValues] = []
         for start in range(0, len(block.parts), FOLDS_AT_ONCE):
             if start:
                 await asyncio.sleep(0)
-            folded += reader.fold_all(block.mark, block.parts[start : start + FOLDS_AT_ONCE], time)
+            folded += reader.fold_all(block.mark, block.parts[start : start + FOLDS_AT_ONCE], at)
         if self._cache is not None and options.to_cache and options.now:
             for key, row in zip(block.asked, folded, strict=False):
                 if row.held is not None:
                     self._cache.put(key, row)
-        folded += [reader.nothing(time, arrived=False) for _ in range(len(block.asked) - len(folded))]
+        folded += [reader.nothing(at, arrived=False) for _ in range(len(block.asked) - len(folded))]
         if len(folded) == len(block.cached):
             return folded
         fresh = iter(folded)
