@@ -59,13 +59,19 @@ class Metrics:
         self._store = self._histogram("store_duration_seconds", "How long round trips to the online store took.")
         self._stale = self._counter("stale_reads", "Rows that were served with a STALE value.", "service")
         self._ingested = self._counter("ingested_events", "Pushed events by what became of them.", "source", "outcome")
-        self._children: dict[tuple[str, ...], Any] = {}
+        self._pairs: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def request(self, endpoint: str, service: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
-        service = self._known(service)
-        self._child(self._seconds, endpoint, service).observe(seconds)
-        self._child(self._requests, endpoint, service, str(status)).inc()
+        """Count a request that was answered; of the endpoint's path the last part is told."""
+        key = (endpoint, self._known(service), status)
+        found = self._pairs.get(key)
+        if found is None:  # looked up once: asking the library for a label costs as much as counting
+            last = endpoint.rpartition("/")[2]
+            seconds_of, requests_of = self._seconds.labels(last, key[1]), self._requests.labels(last, key[1], str(status))
+            found = self._pairs[key] = (seconds_of.observe, requests_of.inc)
+        observe, count = found
+        observe(seconds)
+        count()
 
     def store(self, seconds: float) -> None:
         """Count a round trip to the online store."""
@@ -73,12 +79,12 @@ class Metrics:
 
     def stale(self, service: str, rows: int) -> None:
         """Count rows that were served with a STALE value."""
-        self._child(self._stale, self._known(service)).inc(rows)
+        self._stale.labels(self._known(service)).inc(rows)
 
     def ingested(self, source: str, outcome: str, events: int) -> None:
         """Count pushed events: `accepted`, `duplicate`, `refused` or `late`."""
         if events:
-            self._child(self._ingested, self._known(source), outcome).inc(events)
+            self._ingested.labels(self._known(source), outcome).inc(events)
 
     def exposition(self, live: Iterable[Any] = ()) -> bytes:
         """Everything that was counted, by all workers, in Prometheus' text format.
@@ -97,14 +103,6 @@ class Metrics:
 
     def _known(self, name: str) -> str:
         return name if name in self._names or not name else UNKNOWN
-
-    def _child(self, family: Any, *labels: str) -> Any:
-        """The counter of some labels; looking it up costs less than asking the library."""
-        key = (family._name, *labels)  # noqa: SLF001 - as told apart by the library itself
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = family.labels(*labels)
-        return child
 
     def _histogram(self, name: str, about: str, *labels: str) -> Any:
         return self._client.Histogram(PREFIX + name, about, labels, registry=self._registry, buckets=BUCKETS_S)

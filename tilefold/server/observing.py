@@ -39,7 +39,7 @@ class Counting:
     def record(self, outcome: Outcome) -> None:
         """Take note of one request."""
         metrics, service = self.metrics, outcome.service
-        metrics.request(outcome.endpoint.rpartition("/")[2], service, outcome.status, outcome.seconds)
+        metrics.request(outcome.endpoint, service, outcome.status, outcome.seconds)
         if outcome.store_s is not None:
             metrics.store(outcome.store_s)
         if outcome.stale:
