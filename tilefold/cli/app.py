@@ -104,9 +104,12 @@ def up(
     speed: Annotated[
         float, typer.Option(envvar="TILEFOLD_SPEED", help="Replay the demo's departures at this speed; 0 for no replay.")
     ] = 0.0,
+    serve_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Serve features over HTTP there, too, on the same address; 0 for no server.")
+    ] = 0,
 ) -> None:
     """Start the Dagster UI with everything behind it, and stay until Ctrl-C."""
-    raise typer.Exit(run_up(context.obj, host, port, speed))
+    raise typer.Exit(run_up(context.obj, host, port, speed, serve_port))
 
 
 @app.command()
@@ -159,10 +162,11 @@ def serve(
         int, typer.Option(min=1, help="Requests that a worker has in hand; more get status 429.")
     ] = REQUESTS_MAX,
     listening: Annotated[int | None, typer.Option(hidden=True)] = None,
+    with_parent: WithParent = False,
 ) -> None:
     """Serve features over HTTP until Ctrl-C; SIGHUP brings new definitions without dropping a request."""
     options = ServerOptions(tls_cert=tls_cert, tls_key=tls_key, cache_ttl_s=cache_ttl, requests_max=requests_max)
-    raise typer.Exit(run_serve(context.obj, Asked(host, port, workers, options, listening)))
+    raise typer.Exit(run_serve(context.obj, Asked(host, port, workers, options, listening, with_parent)))
 
 
 @app.command()

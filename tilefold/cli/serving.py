@@ -42,6 +42,8 @@ class Asked:
     ----------
     listening
         The number of an open socket: this is one of the workers.
+    with_parent
+        End with the process that started this one, too.
     """
 
     host: str
@@ -49,6 +51,7 @@ class Asked:
     workers: int
     options: ServerOptions
     listening: int | None = None
+    with_parent: bool = False
 
 
 def run_serve(session: Session, asked: Asked) -> int:
@@ -124,11 +127,13 @@ def _told() -> Iterator[_Told]:
 def _keep(session: Session, asked: Asked, listening: socket.socket, told: _Told) -> int:
     """Keep the workers alive until the end."""
     workers = [_started(session, asked, listening) for _ in range(asked.workers)]
-    quick_ends = 0
+    quick_ends, parent = 0, os.getppid()
     try:
         while not told.end.is_set():
             told.any.wait(_LOOK_S)
             told.any.clear()
+            if asked.with_parent and os.getppid() != parent:
+                break
             if told.reload.is_set():
                 told.reload.clear()
                 _signal(workers, signal.SIGHUP)
