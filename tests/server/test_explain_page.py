@@ -186,7 +186,7 @@ def test_recent_times_may_have_more_room(ws: Workspace) -> None:
     query = "view=spend&keys[user]=a&feature=units_sum_30d"
     even, recent = asked(ws, f"{query}&axis=even"), asked(ws, f"{query}&axis=recent")
     assert "Time in UTC, even. Give recent times more room" in even.text
-    assert "Time before the right end, logarithmic. Show time evenly" in recent.text
+    assert "Time before the newest, logarithmic. Show time evenly" in recent.text
     assert "\N{MINUS SIGN}1 h" in recent.text
 
 

@@ -3,8 +3,8 @@
 The rule: this process owns the embedded servers and starts the stream writer, where there is a stream, Dagster's web server and
 daemon, and where they are asked for the feature server and the replay. Whatever ends it (Ctrl-C, SIGTERM, a closed terminal, a
 child that dies), it ends all of them, in this order: the replay, Dagster, the server, the writer, the stores last. When it
-returns, none is in the process table, not even as one that waits to be reaped. A Dagster home has one daemon: a second would run
-every schedule twice, so a second `up` on the same root is refused.
+returns, none is in the process table, not even as one that waits to be reaped. A Dagster home has one daemon: a second would
+run every schedule twice, so a second `up` on the same root is refused.
 """
 
 import errno

@@ -106,7 +106,7 @@ def picture(told: Explanation, feature: ExplainedFeature, width: float, scale: s
     lanes = tuple(_lanes(told, feature, axis))
     height = TOP + len(lanes) * LANE + FOOT
     bands = tuple((axis.x(first or start), axis.x(last)) for first, last in feature.windows)
-    note = "Time in UTC, even." if not axis.logarithmic else "Time before the right end, logarithmic."
+    note = "Time in UTC, even." if not axis.logarithmic else "Time before the newest, logarithmic."
     ticks = tuple(axis.ticks(84.0))
     return Picture(width, height, axis, note, ticks, lanes, tuple(_lines(told, axis)), bands, is_open)
 

@@ -41,13 +41,20 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """An axis from `start` to `end`, drawn between `left` and `right`."""
+    """An axis from `start` to `end`, drawn between `left` and `right`.
+
+    Attributes
+    ----------
+    newest
+        What ages are counted from; the end, where it is not given.
+    """
 
     start: datetime
     end: datetime
     left: float
     right: float
     logarithmic: bool = False
+    newest: datetime | None = None
 
     def x(self, time: datetime) -> float:
         """Where a time stands; what lies outside stands at the end that it lies behind."""
@@ -72,9 +79,10 @@ class TimeAxis:
         return max((self.end - self.start).total_seconds(), 1e-6)
 
     def _ages(self) -> Iterator[Tick]:
+        newest = self.newest or self.end
         for age in _AGES:
-            if age.total_seconds() < self._span_s:
-                yield Tick(self.x(self.end - age), f"\N{MINUS SIGN}{duration(age)}")
+            if newest - age > self.start:
+                yield Tick(self.x(newest - age), f"\N{MINUS SIGN}{duration(age)}")
 
     def _steps(self, apart: float) -> Iterator[Tick]:
         wanted = max((self.right - self.left) / apart, 1)
@@ -102,7 +110,7 @@ def fitting_axis(start: datetime, end: datetime, left: float, right: float, tile
     """
     span = end - start
     even = TimeAxis(start - span / _AIR, end + span / _AIR, left, right)
-    recent = TimeAxis(start - span / _AIR, end + span / (2 * _LOG_UNITS), left, right, logarithmic=True)
+    recent = TimeAxis(start - span / _AIR, end + span / (2 * _LOG_UNITS), left, right, logarithmic=True, newest=end)
     if scale:
         return recent if scale == "recent" else even
     return recent if _seen(recent, tiles) > _BETTER * _seen(even, tiles) else even
