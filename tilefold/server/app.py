@@ -103,7 +103,7 @@ class _Door:
     async def _answer(self, scope: Scope, receive: Receive, served: Served, outcome: Outcome, began_s: float) -> Answer:
         endpoint, shared = self._endpoint, self._shared
         try:
-            if shared.in_flight > shared.requests_max:
+            if shared.in_flight > shared.requests_max and endpoint.role is not None:  # a busy server is healthy all the same
                 _refuse_load(shared.requests_max)
             authorize(scope["headers"], endpoint.role, shared.keys)
             body = await _body(receive, endpoint.body_bytes_max)
