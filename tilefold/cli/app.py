@@ -23,6 +23,7 @@ from tilefold.cli.session import Session
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
 from tilefold.server.options import REQUESTS_MAX, ServerOptions
+from tilefold.serving.priority import give_way
 from tilefold.workspace import Workspace
 
 GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
@@ -121,6 +122,7 @@ def materialize(
 ) -> None:
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
+        give_way()  # not before it is open: an embedded server that it starts serves reads
         print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of), full=full)))  # noqa: T201
 
 
