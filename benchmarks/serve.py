@@ -107,11 +107,14 @@ def compare(
     return rate
 
 
-def latencies(url: str, bodies: Path, rate: float, rounds: int, seconds: float) -> None:
-    """At half of the highest rate."""
-    runs = [load(url, bodies, seconds, rate=rate / 2) for _ in range(rounds)]
-    p50, p99 = (statistics.median(getattr(run, name) for run in runs) for name in ("p50_us", "p99_us"))
-    print(f"latency at {rate / 2:.0f}/s: p50 {p50:.0f} us, p99 {p99:.0f} us, ratio {p99 / p50:.1f}; target <= 5", flush=True)
+def latencies(urls: dict[str, str], bodies: Path, rate: float, rounds: int, seconds: float) -> None:
+    """At half of our highest rate, in turns: the yardstick's tell how quiet the machine is."""
+    runs = [{who: load(url, bodies, seconds, rate=rate / 2) for who, url in urls.items()} for _ in range(rounds)]
+    for who in urls:
+        p50, p99 = (statistics.median(getattr(run[who], name) for run in runs) for name in ("p50_us", "p99_us"))
+        ratio = statistics.median(run[who].p99_us / run[who].p50_us for run in runs)
+        target = "; target <= 5" if who == "ours" else ""
+        print(f"latency at {rate / 2:.0f}/s, {who}: p50 {p50:.0f} us, p99 {p99:.0f} us, ratio {ratio:.1f}{target}", flush=True)
 
 
 def resident_kib(pid: int) -> int:
@@ -177,7 +180,7 @@ def main() -> None:
         print(f"{machine()}; answers of {sizes['/one']} and {sizes['/many']} bytes")
         rate = compare("1 entity, 20 features", ours + READ, bare + "/one", one, asked.rounds, asked.seconds, ">= 0.6")
         compare("100 entities in a request", ours + BATCH, bare + "/many", many, asked.rounds, asked.seconds, ">= 0.5")
-        latencies(ours + READ, one, rate, asked.rounds, asked.seconds)
+        latencies({"ours": ours + READ, "yardstick": bare + "/one"}, one, rate, asked.rounds, asked.seconds)
         if asked.million:
             memory(ours + READ, one, worker_of(server.pid))
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.pipelines import Clock, day, declare, frame
-from tests.server.servers import BATCH, GET, Proxy, params, rows, served
+from tests.running import until
+from tests.server.servers import BATCH, GET, METADATA, Proxy, params, rows, served
 from tilefold import Workspace
 
 ANN = params("spend", {"user": "ann"})
@@ -102,3 +103,20 @@ def test_slow_reads_hold_up_nobody(client: httpx.Client, proxy: Proxy) -> None:
         assert not any(each.done() for each in waiting)
         threading.Timer(0.2, proxy.open.set).start()
         assert {each.result().status_code for each in waiting} == {200}
+
+
+def test_more_at_a_time_than_it_works_on(tmp_path: Path, proxy: Proxy) -> None:
+    """While as many requests as it may are in hand, more are 429 with Retry-After; then it goes on."""
+    with Workspace(tmp_path, [declare()], online=proxy.url, clock=Clock(day(3.5)), name=f"t-{tmp_path.name}") as ws:
+        ws.materialize("spend", day(3))
+        with served(ws, requests_max=2) as client, ThreadPoolExecutor(2) as threads:
+            proxy.open.clear()
+            waiting = [threads.submit(client.post, GET, json=ANN) for _ in range(2)]
+            about = {"params": {"featureServiceName": "spend"}}
+            until(lambda: client.post(METADATA, json=about).status_code == 429, 10, "a full server", 0.05)
+            assert client.get("/healthz").status_code == 200
+            refused = client.post(GET, json=ANN)
+            assert (refused.status_code, refused.headers["retry-after"], refused.json()["code"]) == (429, "1", 8)
+            proxy.open.set()
+            assert {each.result().status_code for each in waiting} == {200}
+            assert client.post(GET, json=ANN).status_code == 200

@@ -28,6 +28,7 @@ from tilefold.server.explain_json import as_json as as_plain
 from tilefold.server.explain_query import Asked as Explained
 from tilefold.server.options import REQUESTS_MAX, ServerOptions
 from tilefold.serving.given import key_types, parsed_keys, parsed_time
+from tilefold.serving.priority import give_way
 from tilefold.workspace import Workspace
 
 GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
@@ -131,6 +132,7 @@ def materialize(
 ) -> None:
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
+        give_way()  # not before it is open: an embedded server that it starts serves reads
         print(show.materialized(workspace.materialize(view, parsed_time("option --as-of", as_of), full=full)))  # noqa: T201
 
 

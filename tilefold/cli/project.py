@@ -12,6 +12,7 @@ from pathlib import Path
 import tilefold
 from tilefold.cli.session import Session
 from tilefold.errors import FileError, SystemFault, complaint
+from tilefold.serving.priority import RUN_NICENESS
 
 WORKSPACE_FILE = "workspace.yaml"
 INSTANCE_FILE = "dagster.yaml"
@@ -77,7 +78,12 @@ class Project:
     def environment(self, session: Session) -> dict[str, str]:
         """Our environment, with the workspace that is meant."""
         paths = [str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-        ours = {"TILEFOLD_ROOT": str(self.home.parent), "DAGSTER_HOME": str(self.home), "PYTHONPATH": os.pathsep.join(paths)}
+        ours = {
+            "TILEFOLD_ROOT": str(self.home.parent),
+            "TILEFOLD_RUN_NICENESS": os.environ.get("TILEFOLD_RUN_NICENESS") or str(RUN_NICENESS),
+            "DAGSTER_HOME": str(self.home),
+            "PYTHONPATH": os.pathsep.join(paths),
+        }
         return {**os.environ, **session.environment(), **ours}
 
     def command(self, module: str, *arguments: str) -> list[str]:

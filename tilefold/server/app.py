@@ -4,6 +4,7 @@ The rule: a request is admitted, authorized, read, handled, answered and recorde
 way becomes an answer. An endpoint sees none of it.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from tilefold.server.access import Keys, authorize
 from tilefold.server.answers import Answer
@@ -22,6 +23,9 @@ from tilefold.server.endpoints import Call, Endpoint
 from tilefold.server.outcomes import Observer, Outcome
 from tilefold.server.refusals import RETRY_AFTER_S, Kind, Refusal, refusal_of, refusal_of_status
 from tilefold.server.served import Served
+
+BODY_S = 30.0
+"""How long a body may take: one that stalls must not hold a place among those in hand for ever."""
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -103,7 +107,7 @@ class _Door:
     async def _answer(self, scope: Scope, receive: Receive, served: Served, outcome: Outcome, began_s: float) -> Answer:
         endpoint, shared = self._endpoint, self._shared
         try:
-            if shared.in_flight > shared.requests_max:
+            if shared.in_flight > shared.requests_max and endpoint.role is not None:  # a busy server is healthy all the same
                 _refuse_load(shared.requests_max)
             authorize(scope["headers"], endpoint.role, shared.keys, page=endpoint.page)
             body = await _body(receive, endpoint.body_bytes_max)
@@ -121,24 +125,30 @@ def _refuse_load(requests_max: int) -> None:
 
 
 async def _body(receive: Receive, bytes_max: int) -> bytes:
-    """The whole body; refused as soon as it is larger than it may be."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnect
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        chunks, size = [body], len(body)
-        while message.get("more_body") and size <= bytes_max:
+    """The whole body; refused as soon as it is larger than it may be, or when it takes too long."""
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_S):
             message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-        body = b"".join(chunks)
-    if len(body) > bytes_max:
+            chunks = [_chunk(message)]
+            size = len(chunks[0])
+            while message.get("more_body") and size <= bytes_max:
+                message = await receive()
+                chunks.append(_chunk(message))
+                size += len(chunks[-1])
+    except TimeoutError:
+        raise Refusal(Kind.INVALID, f"body: it must be there within {BODY_S:.0f} s; got {size} bytes until then.") from None
+    if size > bytes_max:
         mend = "Send it in several requests."
         raise Refusal(Kind.INVALID, f"body: it must have at most {bytes_max} bytes; got more. {mend}")
-    return body
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    chunk: bytes = message.get("body", b"")
+    return chunk
 
 
 async def _send(answer: Answer, send: Send) -> None:

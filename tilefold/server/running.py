@@ -122,14 +122,16 @@ class _Server(uvicorn.Server):
         handlers: dict[int, Callable[[], None]] = {signal.SIGINT: self._end, signal.SIGTERM: self._end}
         if self._running.reopen is not None:
             handlers[signal.SIGHUP] = self._reload
+        before = {number: signal.getsignal(number) for number in handlers}
         for number, handle in handlers.items():
             loop.add_signal_handler(number, handle)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # what came before is heard now, see `cli.serving`
         try:
             yield
         finally:
-            for number in handlers:
+            for number, handler in before.items():
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""

@@ -15,8 +15,8 @@ from redis.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004 - the client library's own, which is not Python's
     RedisError,
-    TimeoutError,  # noqa: A004 - likewise
 )
+from redis.exceptions import TimeoutError as StoreTimeout
 
 from tilefold.stores.joined_connect import Settings, connected
 from tilefold.stores.joined_link import JoinedLink, Waiter, fail_all
@@ -98,7 +98,7 @@ class JoinedTrips:
         self._was_down = error is not None
         if error is not None:
             waiters, self._unsent = self._unsent, []
-            fail_all(waiters, error if isinstance(error, RedisError) else ConnectionError(str(error)))
+            fail_all(waiters, _ours(error))
         self._flush()
 
     async def _try(self) -> Exception | None:
@@ -131,7 +131,7 @@ class JoinedTrips:
         if self._loop.time() - oldest_s < self._settings.timeout_s:
             self._look_later()
             return
-        fail_all(self._abandon(), TimeoutError("the store did not answer in time"))
+        fail_all(self._abandon(), StoreTimeout("no answer"))
         self._flush()
 
 
@@ -141,5 +141,12 @@ def _pauses_s() -> list[float | None]:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether trying again may help."""
-    return isinstance(error, OSError | ConnectionError) and not isinstance(error, AuthenticationError)
+    """Whether trying again may help; who took too long once would hold up what waits for as long again."""
+    return isinstance(error, OSError | ConnectionError) and not isinstance(error, TimeoutError | AuthenticationError)
+
+
+def _ours(error: Exception) -> RedisError:
+    """An error of the operating system as the client library tells it."""
+    if isinstance(error, RedisError):
+        return error
+    return StoreTimeout("no connection") if isinstance(error, TimeoutError) else ConnectionError(str(error))
