@@ -3,6 +3,7 @@
 The rule: the page is made here of the document, without a script, and loads nothing.
 """
 
+import asyncio
 import json
 from typing import Any
 
@@ -17,11 +18,19 @@ _headers = tuple((name.encode(), value.encode()) for name, value in SECURITY.ite
 
 async def openapi(call: Call) -> Answer:
     """The document."""
-    return Answer(200, json.dumps(document(call.served.workspace.definitions)).encode())
+    return await asyncio.to_thread(_document, call)
 
 
 async def docs(call: Call) -> Answer:
     """The page."""
+    return await asyncio.to_thread(_page, call)
+
+
+def _document(call: Call) -> Answer:
+    return Answer(200, json.dumps(document(call.served.workspace.definitions)).encode())
+
+
+def _page(call: Call) -> Answer:
     found = document(call.served.workspace.definitions)
     schemas = {name: _listed(schema) for name, schema in sorted(found["components"]["schemas"].items())}
     page = rendered("docs.html", info=found["info"], operations=list(_operations(found)), schemas=schemas)

@@ -1,7 +1,7 @@
 """`/explain` and `/explain.json`: what is behind a value, for people and for programs.
 
-The rule: it may take long (it may go over an event log), so it has threads of its own, few of them, and never holds up a read.
-A mistake is told on the page, beside what was typed.
+The rule: it may take long (it may go over an event log), so it is done in threads of its own, few of them, drawing included:
+the event loop goes on with reads. A mistake is told on the page, beside what was typed.
 """
 
 import asyncio
@@ -27,35 +27,42 @@ _headers = tuple((name.encode(), value.encode()) for name, value in SECURITY.ite
 
 async def explain_html(call: Call) -> Answer:
     """The page: a form, and what it asks for."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, _page, call)
+
+
+async def explain_json(call: Call) -> Answer:
+    """The same for programs."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, _data, call)
+
+
+def _page(call: Call) -> Answer:
     definitions = call.served.workspace.definitions
-    asked, told = Asked(), None
+    asked, told, failure = Asked(), None, None
+    status, headers = 200, _headers
     try:
         asked = Asked.of(call.scope["query_string"])
         if asked.view:
             definitions.view(asked.view)
         if asked.is_complete:
-            told = await _explained(call, asked)
+            told = _explained(call, asked)
     except TilefoldError as error:
         refusal = refusal_of(error)
         failure = Failure(f"{refusal.kind.value[2].capitalize()}.", refusal.message)
-        page = explain_page(definitions, asked, None, failure)
-        return Answer(refusal.kind.status, page.encode("utf-8", "replace"), HTML, (*_headers, *refusal.headers))
-    return Answer(200, explain_page(definitions, asked, told).encode("utf-8", "replace"), HTML, _headers)
+        status, headers = refusal.kind.status, (*_headers, *refusal.headers)
+    return Answer(status, explain_page(definitions, asked, told, failure).encode("utf-8", "replace"), HTML, headers)
 
 
-async def explain_json(call: Call) -> Answer:
-    """The same for programs."""
+def _data(call: Call) -> Answer:
     asked = Asked.of(call.scope["query_string"])
-    told = await _explained(call, asked)
-    return Answer(200, json.dumps(as_json(told, asked.feature)).encode())
+    return Answer(200, json.dumps(as_json(_explained(call, asked), asked.feature)).encode())
+
+
+def _explained(call: Call, asked: Asked) -> Explanation:
+    call.outcome.service = asked.view if asked.view in call.served.workspace.definitions.views else ""
+    return call.served.explain(asked)
 
 
 def refused_page(refusal: Refusal) -> Answer:
     """A refusal as a page."""
     page = rendered("refused.html", title=refusal.kind.value[2].capitalize(), message=refusal.message)
     return Answer(refusal.kind.status, page.encode("utf-8", "replace"), HTML, (*_headers, *refusal.headers))
-
-
-async def _explained(call: Call, asked: Asked) -> Explanation:
-    call.outcome.service = asked.view if asked.view in call.served.workspace.definitions.views else ""
-    return await asyncio.get_running_loop().run_in_executor(_threads, call.served.explain, asked)

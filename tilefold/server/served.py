@@ -102,7 +102,7 @@ class Served:
         self._close, self._retired = close, False
         self._services: dict[str, Service] = {}
         self._reads: JoinedReader | None = None
-        self._opening = threading.Lock()
+        self._opening, self._comparing = threading.Lock(), threading.Lock()
         for name in (*workspace.definitions.views, *workspace.definitions.services):
             with contextlib.suppress(NotOnlineError):  # told to whoever asks for it
                 self._services[name] = self._made(name)
@@ -161,11 +161,14 @@ class Served:
 
     def explain(self, asked: Asked) -> Explanation:
         """Explain values; blocks, and may be called by many threads."""
+        if not asked.reference:
+            return asked.answer(self.workspace)
         view = self.workspace.definitions.view(asked.view)
-        if asked.reference and view.kind == "stream":
-            with self._opening:
-                self.parts.streams(view.source.name)  # made once, whoever comes first
-        return asked.answer(self.workspace)
+        with self._comparing:  # it drains, and goes over many events
+            if view.kind == "stream":
+                with self._opening:
+                    self.parts.streams(view.source.name)  # made once, whoever comes first
+            return asked.answer(self.workspace)
 
     def enter(self) -> None:
         """A request begins to use it."""
