@@ -2,11 +2,14 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 from redis import Redis
 
 from tests.server.servers import Proxy
@@ -170,6 +173,26 @@ def test_users_and_databases(online_url: str, password: str, *, let_in: bool) ->
     admin.execute_command("ACL", "DELUSER", user)
     assert found == b"in 3" if let_in else "it must accept the user" in found
     assert "wrong" not in str(found).lower().replace("wrongpass", "")
+
+
+def test_tls(online_url: str, tmp_path: Path) -> None:
+    """A store behind TLS is reached as its URL says: with the signer that it names, and not with another."""
+    authority, server = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+
+    async def work(reads: JoinedReads, link: OnlineLink) -> Any:
+        del link
+        return await echoed(reads, b"over TLS")
+
+    for name, signer in (("right", authority), ("other", trustme.CA())):
+        signer.cert_pem.write_to_path(str(tmp_path / name))
+    with Proxy(online_url, server) as proxy:
+        url = f"{proxy.url.replace('redis://', 'rediss://')}?ssl_ca_certs={tmp_path}"
+        assert joined(f"{url}/right", work) == [b"over TLS"]
+    with Proxy(online_url, server) as proxy:
+        url = f"{proxy.url.replace('redis://', 'rediss://')}?ssl_ca_certs={tmp_path}"
+        with pytest.raises(StoreUnavailableError, match="certificate verify failed"):
+            joined(f"{url}/other", work)
 
 
 def test_closed(online_url: str) -> None:
