@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+import uvloop
 from redis import Redis
 
 from tests.server.servers import Proxy
@@ -21,10 +22,10 @@ from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.round_trips import packed
 
 
-def joined(url: str, work: Callable[[JoinedReads, OnlineLink], Awaitable[Any]]) -> Any:
+def joined(url: str, work: Callable[[JoinedReads, OnlineLink], Awaitable[Any]], run: Callable[[Any], Any] = asyncio.run) -> Any:
     """What some work with joined reads of a server comes to."""
 
-    async def run() -> Any:
+    async def with_reads() -> Any:
         link = OnlineLink(client_of(url))
         reads = JoinedReads(JoinedTrips(link.trips), link.faults)
         try:
@@ -33,7 +34,7 @@ def joined(url: str, work: Callable[[JoinedReads, OnlineLink], Awaitable[Any]]) 
             reads.close()
             link.close()
 
-    return asyncio.run(run())
+    return run(with_reads())
 
 
 async def echoed(reads: JoinedReads, *texts: bytes) -> list[Any]:
@@ -64,6 +65,22 @@ def test_large_replies(online_url: str) -> None:
         return found == [[b"a"], [large], [b"b"]]
 
     assert joined(online_url, work)
+
+
+def test_replies_that_nobody_asked_for(online_url: str) -> None:
+    """What does not fit what was asked ends the connection, and the next one is used at once: by uvloop's transports too."""
+
+    async def work(reads: JoinedReads, link: OnlineLink) -> Any:
+        await echoed(reads, b"warm")
+        first = reads._trips._link
+        assert first is not None
+        waiting = asyncio.gather(echoed(reads, b"a"), echoed(reads, b"b"))
+        await asyncio.sleep(0)
+        first.data_received(b"!!no reply\r\n")
+        return await waiting, link.trips.connections
+
+    for run in (asyncio.run, uvloop.run):
+        assert joined(online_url, work, run) == ([[b"a"], [b"b"]], 2)
 
 
 def test_an_error_is_one_requests(online_url: str) -> None:
