@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from tilefold.server.access import Keys, authorize
 from tilefold.server.answers import Answer
 from tilefold.server.endpoints import Call, Endpoint
+from tilefold.server.origins import refuse_foreign_pages
 from tilefold.server.outcomes import Observer, Outcome
 from tilefold.server.refusals import RETRY_AFTER_S, Kind, Refusal, refusal_of, refusal_of_status
 from tilefold.server.served import Served
@@ -107,6 +108,8 @@ class _Door:
     async def _answer(self, scope: Scope, receive: Receive, served: Served, outcome: Outcome, began_s: float) -> Answer:
         endpoint, shared = self._endpoint, self._shared
         try:
+            if endpoint.role is not None and not shared.keys.required:
+                refuse_foreign_pages(scope["headers"])
             if shared.in_flight > shared.requests_max and endpoint.role is not None:  # a busy server is healthy all the same
                 _refuse_load(shared.requests_max)
             authorize(scope["headers"], endpoint.role, shared.keys)
