@@ -1,18 +1,22 @@
 """How a server runs in a process: addresses, signals, its end."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.running import PROJECT, environment
-from tests.server.servers import served
+from tests.server.servers import GET, params, served
 from tilefold import Workspace
 from tilefold.errors import FileError, InputError
+from tilefold.server import running
 from tilefold.server.http import bound, url_of
 from tilefold.server.options import ServerOptions
 
@@ -91,3 +95,21 @@ def test_options(tmp_path: Path, shop: Workspace) -> None:
         shop.serve(port=0, options=ServerOptions(tls_cert=missing, tls_key=missing))
     with pytest.raises(InputError, match="without API keys it only listens on loopback"):
         shop.serve("0.0.0.0", 0)
+
+
+def test_a_body_that_stalls(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection is closed when its time is over; one that comes in pieces but in time is answered."""
+    monkeypatch.setattr(running, "BODY_S", 2.5)
+    with served(shop) as client, socket.create_connection((client.base_url.host, client.base_url.port or 0)) as stalled:
+        head = f"POST {GET} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n"
+        stalled.sendall(head.encode() + b"{")
+        stalled.settimeout(30)
+
+        def slowly() -> Iterator[bytes]:
+            body = json.dumps(params("spend", {"user": "ann"})).encode()
+            yield body[:10]
+            time.sleep(1.2)
+            yield body[10:]
+
+        assert client.post(GET, content=slowly()).status_code == 200
+        assert stalled.recv(100) == b""

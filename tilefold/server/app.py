@@ -4,7 +4,6 @@ The rule: a request is admitted, authorized, read, handled, answered and recorde
 way becomes an answer. An endpoint sees none of it.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,9 +23,6 @@ from tilefold.server.origins import refuse_foreign_pages
 from tilefold.server.outcomes import Observer, Outcome
 from tilefold.server.refusals import RETRY_AFTER_S, Kind, Refusal, refusal_of, refusal_of_status
 from tilefold.server.served import Served
-
-BODY_S = 30.0
-"""How long a body may take: one that stalls must not hold a place among those in hand for ever."""
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -128,19 +124,14 @@ def _refuse_load(requests_max: int) -> None:
 
 
 async def _body(receive: Receive, bytes_max: int) -> bytes:
-    """The whole body; refused as soon as it is larger than it may be, or when it takes too long."""
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            message = await receive()
-            chunks = [_chunk(message)]
-            size = len(chunks[0])
-            while message.get("more_body") and size <= bytes_max:
-                message = await receive()
-                chunks.append(_chunk(message))
-                size += len(chunks[-1])
-    except TimeoutError:
-        raise Refusal(Kind.INVALID, f"body: it must be there within {BODY_S:.0f} s; got {size} bytes until then.") from None
+    """The whole body; refused as soon as it is larger than it may be. One that stalls is given up by `running`."""
+    message = await receive()
+    chunks = [_chunk(message)]
+    size = len(chunks[0])
+    while message.get("more_body") and size <= bytes_max:
+        message = await receive()
+        chunks.append(_chunk(message))
+        size += len(chunks[-1])
     if size > bytes_max:
         mend = "Send it in several requests."
         raise Refusal(Kind.INVALID, f"body: it must have at most {bytes_max} bytes; got more. {mend}")
