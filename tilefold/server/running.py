@@ -185,5 +185,5 @@ class _Server(uvicorn.Server):
 
 def _is_incomplete(connection: JsonHttp) -> bool:
     """Whether a request has begun on a connection, and the rest of it has not come."""
-    cycle = connection.cycle
+    cycle: RequestResponseCycle | None = connection.cycle  # none before its first request, whatever Uvicorn's types say
     return cycle is not None and cycle.more_body and not cycle.response_complete
