@@ -107,6 +107,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, online_url: str, stream_url: 
         ws.append(
             "events", frame([("ann", 0.5, 7), ("ann", 1.5, 9), ("ann", 2.5, None), ("bob", 2, 2**62), ("bob", 2.1, 2**62)])
         )
+        ws.append("events", [{"user": "cat", "at": day(2), "amount": float("nan"), "units": 1, "label": "l1"}])
         sales = [{"shop": 1, "at": day(1), "units": 5}, {"shop": 2**60, "at": day(2), "units": 6}]
         ws.append("sales", sales)  # type: ignore[arg-type] # records
         for view in ("spend", "sold"):

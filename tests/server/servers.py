@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any, Self
@@ -61,8 +62,8 @@ class Proxy:
         Whether replies go through; while it is not set they are held back.
     """
 
-    def __init__(self, url: str) -> None:
-        place = urlsplit(url)
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+        place, self._tls = urlsplit(url), tls
         self._url, self._target = place, (place.hostname or "", place.port or 0)
         self.open = threading.Event()
         self.open.set()
@@ -111,6 +112,8 @@ class Proxy:
         while True:
             try:
                 near, _ = listening.accept()
+                if self._tls is not None:
+                    near = self._tls.wrap_socket(near, server_side=True)
                 far = socket.create_connection(self._target)
             except OSError:
                 return

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from tilefold import Workspace
-from tilefold.server import app
 from tilefold.server.access import NoKeys
 from tilefold.server.answers import Answer
 from tilefold.server.app import Shared, application
@@ -69,15 +68,6 @@ def test_a_body_in_pieces(shop: Workspace) -> None:
     assert [sent[0]["status"], sent[1]["body"]] == [200, b"abc"]
     assert [(each.endpoint, each.status, each.seconds > 0) for each in outcomes] == [("/echo", 200, True)]
     assert (shared.in_flight, shared.served.users) == (0, 0)
-
-
-def test_a_body_that_stalls(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused when its time is over, and holds no place any more."""
-    monkeypatch.setattr(app, "BODY_S", 0.05)
-    sent, outcomes, shared = ask(shop, "/echo", chunk(b"ab", more=True))
-    assert sent[0]["status"] == 400
-    assert b"body: it must be there within 0 s; got 2 bytes until then." in sent[1]["body"]
-    assert (len(outcomes), shared.in_flight, shared.served.users) == (1, 0, 0)
 
 
 def test_a_client_that_goes(shop: Workspace) -> None:

@@ -51,6 +51,12 @@ def test_overflow(client: httpx.Client) -> None:
     assert said["metadata"]["sloInfo"]["sloIneligibilityReasons"] == ["OVERFLOW: spend"]
 
 
+def test_nan(client: httpx.Client) -> None:
+    """A value that is not a number is the text NaN, beside others that are as ever."""
+    said = asked(client, params("spend", {"user": "cat"}))
+    assert said["result"]["features"] == ["1", "1", "NaN", "l1", ["1"], ["l1"]]
+
+
 def test_a_replayed_time(client: httpx.Client) -> None:
     """`highWatermarkOverride` sets the read time: a stream view's window then ends there."""
     for time, units in (("2024-01-04T12:00:00Z", "4"), ("2024-01-04T11:00:00+02:00", None)):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines import DAY, day
+from tests.pipelines import DAY, Clock, day, declare, frame
 from tests.server.servers import GET, params, served
 from tests.streams import opened, record, source, view_of
 from tilefold import AggregationLeadingEdge, Workspace
@@ -75,3 +75,19 @@ def test_the_newest_event_as_the_edge(tmp_path: Path, online_url: str, stream_ur
         newest, now = day(8).isoformat().replace("+00:00", "Z"), ws.now().isoformat().replace("+00:00", "Z")
         assert found == {None: ("3", newest), "LATEST_EVENT_TIME": ("3", newest), "WALL_CLOCK": (None, now)}
         assert ws.now() - day(8) > DAY
+
+
+def test_not_ready(tmp_path: Path, online_url: str) -> None:
+    """A view with history that was never compacted: null, MISSING_DATA, and a reason why no service level holds."""
+    with Workspace(tmp_path, [declare()], online=online_url, clock=Clock(day(3.5)), name=f"t-{tmp_path.name}") as ws:
+        ws.append("events", frame([("ann", 1, 5)]))
+        wanted = {"includeServingStatus": True, "includeSloInfo": True, "includeEffectiveTimes": True}
+        with served(ws) as client:
+            said = client.post(GET, json=params("spend", {"user": "ann"}, metadataOptions=wanted)).json()
+            assert set(said["result"]["features"]) == {None}
+            assert {each["status"] for each in said["metadata"]["features"]} == {"MISSING_DATA"}
+            assert {each["effectiveTime"] for each in said["metadata"]["features"]} == {None}
+            assert said["metadata"]["sloInfo"]["sloIneligibilityReasons"] == ["NOT_READY: spend"]
+            ws.materialize("spend", day(3))
+            said = client.post(GET, json=params("spend", {"user": "ann"}, metadataOptions=wanted)).json()
+            assert said["metadata"]["sloInfo"]["sloEligible"] is True

@@ -2,11 +2,15 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
+import uvloop
 from redis import Redis
 
 from tests.server.servers import Proxy
@@ -18,10 +22,10 @@ from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.round_trips import packed
 
 
-def joined(url: str, work: Callable[[JoinedReads, OnlineLink], Awaitable[Any]]) -> Any:
+def joined(url: str, work: Callable[[JoinedReads, OnlineLink], Awaitable[Any]], run: Callable[[Any], Any] = asyncio.run) -> Any:
     """What some work with joined reads of a server comes to."""
 
-    async def run() -> Any:
+    async def with_reads() -> Any:
         link = OnlineLink(client_of(url))
         reads = JoinedReads(JoinedTrips(link.trips), link.faults)
         try:
@@ -30,7 +34,7 @@ def joined(url: str, work: Callable[[JoinedReads, OnlineLink], Awaitable[Any]]) 
             reads.close()
             link.close()
 
-    return asyncio.run(run())
+    return run(with_reads())
 
 
 async def echoed(reads: JoinedReads, *texts: bytes) -> list[Any]:
@@ -61,6 +65,22 @@ def test_large_replies(online_url: str) -> None:
         return found == [[b"a"], [large], [b"b"]]
 
     assert joined(online_url, work)
+
+
+def test_replies_that_nobody_asked_for(online_url: str) -> None:
+    """What does not fit what was asked ends the connection, and the next one is used at once: by uvloop's transports too."""
+
+    async def work(reads: JoinedReads, link: OnlineLink) -> Any:
+        await echoed(reads, b"warm")
+        first = reads._trips._link
+        assert first is not None
+        waiting = asyncio.gather(echoed(reads, b"a"), echoed(reads, b"b"))
+        await asyncio.sleep(0)
+        first.data_received(b"!!no reply\r\n")
+        return await waiting, link.trips.connections
+
+    for run in (asyncio.run, uvloop.run):
+        assert joined(online_url, work, run) == ([[b"a"], [b"b"]], 2)
 
 
 def test_an_error_is_one_requests(online_url: str) -> None:
@@ -170,6 +190,26 @@ def test_users_and_databases(online_url: str, password: str, *, let_in: bool) ->
     admin.execute_command("ACL", "DELUSER", user)
     assert found == b"in 3" if let_in else "it must accept the user" in found
     assert "wrong" not in str(found).lower().replace("wrongpass", "")
+
+
+def test_tls(online_url: str, tmp_path: Path) -> None:
+    """A store behind TLS is reached as its URL says: with the signer that it names, and not with another."""
+    authority, server = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+
+    async def work(reads: JoinedReads, link: OnlineLink) -> Any:
+        del link
+        return await echoed(reads, b"over TLS")
+
+    for name, signer in (("right", authority), ("other", trustme.CA())):
+        signer.cert_pem.write_to_path(str(tmp_path / name))
+    with Proxy(online_url, server) as proxy:
+        url = f"{proxy.url.replace('redis://', 'rediss://')}?ssl_ca_certs={tmp_path}"
+        assert joined(f"{url}/right", work) == [b"over TLS"]
+    with Proxy(online_url, server) as proxy:
+        url = f"{proxy.url.replace('redis://', 'rediss://')}?ssl_ca_certs={tmp_path}"
+        with pytest.raises(StoreUnavailableError, match="certificate verify failed"):
+            joined(f"{url}/other", work)
 
 
 def test_closed(online_url: str) -> None:

@@ -4,7 +4,6 @@ The rule: a request is admitted, authorized, read, handled, answered and recorde
 way becomes an answer. An endpoint sees none of it.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -20,12 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 from tilefold.server.access import Keys, authorize
 from tilefold.server.answers import Answer
 from tilefold.server.endpoints import Call, Endpoint
+from tilefold.server.origins import refuse_foreign_pages
 from tilefold.server.outcomes import Observer, Outcome
 from tilefold.server.refusals import RETRY_AFTER_S, Kind, Refusal, refusal_of, refusal_of_status
 from tilefold.server.served import Served
-
-BODY_S = 30.0
-"""How long a body may take: one that stalls must not hold a place among those in hand for ever."""
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -107,6 +104,8 @@ class _Door:
     async def _answer(self, scope: Scope, receive: Receive, served: Served, outcome: Outcome, began_s: float) -> Answer:
         endpoint, shared = self._endpoint, self._shared
         try:
+            if endpoint.role is not None and not shared.keys.required:
+                refuse_foreign_pages(scope["headers"])
             if shared.in_flight > shared.requests_max and endpoint.role is not None:  # a busy server is healthy all the same
                 _refuse_load(shared.requests_max)
             authorize(scope["headers"], endpoint.role, shared.keys, page=endpoint.page)
@@ -125,19 +124,14 @@ def _refuse_load(requests_max: int) -> None:
 
 
 async def _body(receive: Receive, bytes_max: int) -> bytes:
-    """The whole body; refused as soon as it is larger than it may be, or when it takes too long."""
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            message = await receive()
-            chunks = [_chunk(message)]
-            size = len(chunks[0])
-            while message.get("more_body") and size <= bytes_max:
-                message = await receive()
-                chunks.append(_chunk(message))
-                size += len(chunks[-1])
-    except TimeoutError:
-        raise Refusal(Kind.INVALID, f"body: it must be there within {BODY_S:.0f} s; got {size} bytes until then.") from None
+    """The whole body; refused as soon as it is larger than it may be. One that stalls is given up by `running`."""
+    message = await receive()
+    chunks = [_chunk(message)]
+    size = len(chunks[0])
+    while message.get("more_body") and size <= bytes_max:
+        message = await receive()
+        chunks.append(_chunk(message))
+        size += len(chunks[-1])
     if size > bytes_max:
         mend = "Send it in several requests."
         raise Refusal(Kind.INVALID, f"body: it must have at most {bytes_max} bytes; got more. {mend}")

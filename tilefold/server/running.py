@@ -12,23 +12,28 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from tilefold.errors import TilefoldError
 from tilefold.server.access import Keys, check_open
 from tilefold.server.api_keys import VARIABLE, ApiKeys
 from tilefold.server.app import Shared, application
-from tilefold.server.http import bound, http_config, url_of
+from tilefold.server.http import JsonHttp, bound, http_config, url_of
 from tilefold.server.key_file import KeyFile
 from tilefold.server.observing import Counting
 from tilefold.server.options import ServerOptions
 from tilefold.server.routes import endpoints
 from tilefold.server.served import Served
+
+BODY_S = 30.0
+_TICKS_A_SECOND = 10
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +116,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._running, self._shared = running, shared
         self._reloading: asyncio.Task[None] | None = None
+        self._incomplete: dict[RequestResponseCycle, float] = {}
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -137,7 +143,21 @@ class _Server(uvicorn.Server):
         """Ten times a second."""
         if self._running.stop.is_set():
             self.should_exit = True
+        if counter % _TICKS_A_SECOND == 0:
+            self._give_up_stalled()
         return await super().on_tick(counter)
+
+    def _give_up_stalled(self) -> None:
+        """Close connections whose request has not come whole in time: it must not hold a place among those in hand for ever.
+
+        Looked at from here, since a timer for each request would take a tenth of its time.
+        """
+        now_s = time.monotonic()
+        waiting = [each for each in self.server_state.connections if isinstance(each, JsonHttp) and _is_incomplete(each)]
+        self._incomplete = {each.cycle: self._incomplete.get(each.cycle, now_s) for each in waiting}
+        for each in waiting:
+            if now_s - self._incomplete[each.cycle] >= BODY_S:
+                each.transport.close()
 
     def _end(self) -> None:
         self.should_exit = True
@@ -158,3 +178,9 @@ class _Server(uvicorn.Server):
         self._shared.replace(served)
         self._running.settled()
         _log.warning("serving new definitions: %s", ", ".join(served.service_names))
+
+
+def _is_incomplete(connection: JsonHttp) -> bool:
+    """Whether a request has begun on a connection, and the rest of it has not come."""
+    cycle: RequestResponseCycle | None = connection.cycle  # none before its first request, whatever Uvicorn's types say
+    return cycle is not None and cycle.more_body and not cycle.response_complete

@@ -4,6 +4,7 @@ The rule: it is made once per service and definitions; a request only looks thin
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from tilefold.declaration.services import FeatureService
@@ -31,6 +32,8 @@ class Service:
         self.join_keys = JoinKeys([field for view in views for field in view.join_keys])
         self.features = [reader.readers[view].features[number] for view, number in reader.sources]
         self._converters = [converter(feature.dtype) for feature in self.features]
+        self._floats = [number for number, feature in enumerate(self.features) if feature.dtype.is_float()]
+        self._others = [(number, each) for number, each in enumerate(self._converters) if number not in self._floats]
         self._types = [data_type(feature.dtype) for feature in self.features]
         declared = definitions.services.get(name)
         self.description = declared.description if isinstance(declared, FeatureService) else ""
@@ -38,7 +41,13 @@ class Service:
 
     def values_of(self, row: Sequence[ViewValues]) -> list[Any]:
         """The values of one entity as they are sent."""
-        return [convert(value) for convert, value in zip(self._converters, self.reader.values_of(row), strict=True)]
+        values = list(self.reader.values_of(row))
+        for number, convert in self._others:
+            values[number] = convert(values[number])
+        if self._floats and not _all_finite([values[number] for number in self._floats]):
+            for number in self._floats:
+                values[number] = self._converters[number](values[number])
+        return values
 
     def heads(self, *, names: bool, types: bool, descriptions: bool, tags: bool) -> list[dict[str, Any]]:
         """What is told of each feature that is the same in every answer; not to be changed."""
@@ -64,3 +73,11 @@ class Service:
             "inputRequestContextKeys": [],
             "featureValues": self.heads(names=True, types=True, descriptions=False, tags=False),
         }
+
+
+def _all_finite(values: Sequence[Any]) -> bool:
+    """Whether floats may be sent as they are; False where it is not certain. Their sum tells it sooner than each of them."""
+    try:
+        return isfinite(sum(values))
+    except TypeError:  # one is None, or has overflowed
+        return False

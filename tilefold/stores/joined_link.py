@@ -112,9 +112,10 @@ class JoinedLink(asyncio.Protocol):
         return self._waiting[0].asked_s if self._waiting else None
 
     def drop(self) -> None:
-        """Close it without waiting for what is on its way."""
+        """Close it without waiting for what is on its way; it is lost from here on, not when the transport says so."""
         if self._transport is not None:
             self._transport.abort()
+        self._gone()
 
     def abandon(self) -> list[Waiter]:
         """Close it and tell nobody; the requests that were not answered."""
@@ -140,5 +141,10 @@ class JoinedLink(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio."""
         del error
+        self._gone()
+
+    def _gone(self) -> None:
+        """Tell once who wants to know."""
         waiting, self._waiting = list(self._waiting), deque()
-        self.lost(waiting)
+        lost, self.lost = self.lost, _all_fail
+        lost(waiting)

@@ -10,6 +10,7 @@ full, as in `round_trips`, so what is sent here must be repeatable. A request th
 """
 
 import asyncio
+from ssl import SSLError
 
 from redis.exceptions import (
     AuthenticationError,
@@ -142,7 +143,8 @@ def _pauses_s() -> list[float | None]:
 
 def _may_pass(error: Exception) -> bool:
     """Whether trying again may help; who took too long once would hold up what waits for as long again."""
-    return isinstance(error, OSError | ConnectionError) and not isinstance(error, TimeoutError | AuthenticationError)
+    hopeless = isinstance(error, TimeoutError | AuthenticationError | SSLError)
+    return isinstance(error, OSError | ConnectionError) and not hopeless
 
 
 def _ours(error: Exception) -> RedisError:
