@@ -19,6 +19,7 @@ _VERDICTS: Final = {
         "It differs, and the log has changed since this was built: the next compaction takes that in.",
         "log changed",
     ),
+    Verdict.STALE: ("It differs, as a value that says STALE may.", "differs, and says STALE"),
     Verdict.DIFFERS: ("It differs from what was served.", "differs"),
 }
 _KINDS: Final = {TileKind.BATCH: "batch", TileKind.STREAM: "stream", TileKind.LATE: "late"}

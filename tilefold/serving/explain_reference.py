@@ -27,6 +27,7 @@ from tilefold.serving.audit_online import same_value
 from tilefold.serving.compaction import is_current
 from tilefold.serving.context import ViewContext
 from tilefold.serving.explained import Explanation, Reference, Verdict
+from tilefold.serving.read import Status
 from tilefold.stores.event_columns import EPOCH, POSITION, SHARD
 from tilefold.stores.log_snapshot import LogSnapshot
 
@@ -62,16 +63,18 @@ def reference_of(context: ViewContext, told: Explanation, held: Mark, stream: by
     verdicts = {}
     for feature, shown in zip(features, told.features, strict=True):
         agree = [same_value(feature, shown.value, shown.status, must[feature.name], everything) for must in (values, expected)]
-        verdicts[shown.name] = _verdict(*agree, comparable=comparable)
+        verdicts[shown.name] = _verdict(*agree, comparable=comparable, stale=shown.status is Status.STALE)
     shown_values = {f"{context.view.name}.{name}": None if value is OVERFLOW else value for name, value in values.items()}
     return Reference(to_datetime(end_us), len(everything), len(everything) - len(served), shown_values, verdicts)
 
 
-def _verdict(agrees: bool, agrees_without_new: bool, *, comparable: bool) -> Verdict:
+def _verdict(agrees: bool, agrees_without_new: bool, *, comparable: bool, stale: bool) -> Verdict:
     if agrees:
         return Verdict.AGREES
     if agrees_without_new:
         return Verdict.NOT_SERVED_YET
+    if stale:
+        return Verdict.STALE
     return Verdict.DIFFERS if comparable else Verdict.LOG_CHANGED
 
 

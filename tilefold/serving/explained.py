@@ -103,6 +103,7 @@ class Verdict(StrEnum):
     AGREES = "agrees"
     NOT_SERVED_YET = "not served yet"
     LOG_CHANGED = "log changed"
+    STALE = "stale"
     DIFFERS = "differs"
 
 
@@ -120,7 +121,8 @@ class Reference:
         By feature; None where there is none, also where a sum does not fit.
     verdicts
         By feature: it agrees with what was served; it does so without the events that came since; it cannot be compared, as
-        the log was changed behind the batch part or holds appended events since; it differs.
+        the log was changed behind the batch part or holds appended events since; it differs from a value that says STALE; it
+        differs.
     """
 
     at: datetime
