@@ -12,6 +12,7 @@ import pytest
 
 from tests.server.explaining import HOSTILE, explainable, moved
 from tilefold import Workspace
+from tilefold.server import explain_page as explain_page_module
 from tilefold.server.explain_json import as_json
 from tilefold.server.explain_page import NARROW, SECURITY, WIDE, Failure, explain_page
 from tilefold.server.explain_picture import picture
@@ -107,6 +108,19 @@ def test_every_tile_of_the_picture_is_a_row(ws: Workspace) -> None:
     assert {each["href"] for each in links} == rows
     assert len(links) == 2 * len(rows)
     assert all(re.match(r"Tile \d+: (batch|stream|late) tile, .* events", str(each["aria-label"])) for each in links)
+
+
+def test_of_very_many_tiles_the_newest_are_listed(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the table leaves out is drawn without a link, and it is said how many that are."""
+    monkeypatch.setattr(explain_page_module, "ROWS_MAX", 5)
+    told = ws.explain("spend", {"user": "a"})
+    drawn = picture(told, told.features[8], WIDE, listed=5)
+    assert drawn is not None
+    boxes = sorted((box for lane in drawn.lanes for box in lane.boxes), key=lambda box: box.row or 0)
+    assert [box.listed for box in boxes] == [False] * 23 + [True] * 5
+    page = asked(ws, "view=spend&keys[user]=a&feature=units_sum_30d")
+    assert len([each for each in page.of("tr") if "id" in each]) == 5
+    assert "The newest 5 are listed, 23 are not" in page.text
 
 
 def test_nothing_comes_from_elsewhere(ws: Workspace) -> None:

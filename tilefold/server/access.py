@@ -90,7 +90,7 @@ def check_open(host: str, keys: Keys) -> None:
     if keys.required or is_loopback(host):
         return
     mend = (
-        "Make keys (`tilefold keys create --role read`), or give them as TILEFOLD_API_KEYS=key:read,other:ingest, "
+        "Make keys (`tilefold keys create NAME --role read`), or give them as TILEFOLD_API_KEYS=key:read,other:ingest, "
         "or listen on 127.0.0.1."
     )
     raise InputError(complaint("the server", "without API keys it only listens on loopback", host, mend))

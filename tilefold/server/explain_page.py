@@ -14,12 +14,11 @@ import jinja2
 from markupsafe import Markup
 
 from tilefold.server import explain_words as words
-from tilefold.server.explain_picture import picture
+from tilefold.server.explain_picture import ROWS_MAX, picture
 from tilefold.server.explain_query import Asked
 from tilefold.serving.explained import ExplainedFeature, Explanation
 from tilefold.serving.read import Status
 
-ROWS_MAX = 300
 WIDE, NARROW = 1040.0, 358.0
 SYMBOLS: Final = {
     Status.PRESENT: "\N{BLACK CIRCLE}",

@@ -13,7 +13,7 @@ A tile is filled as high as its share of the window's events, and hollow outside
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tilefold.server.time_axis import Tick, TimeAxis, duration, fitting_axis
@@ -35,12 +35,16 @@ LABEL = 16.0
 LETTER = 7.5  # of a bold label, about
 FOOT = 34.0
 NARROWEST = 3.0
+ROWS_MAX = 300
 _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A tile in the picture; `row` is its number in the table, None where the window does not hold it."""
+    """A tile in the picture; `row` is its number among those of the window, None where that does not hold it.
+
+    `listed` says whether the table has it.
+    """
 
     x: float
     y: float
@@ -50,9 +54,10 @@ class Box:
     kind: str
     row: int | None
     text: str
-    cut: bool
     is_event: bool
     count: str
+    listed: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +95,24 @@ class Picture:
     open_start: bool
 
 
-def picture(told: Explanation, feature: ExplainedFeature, width: float, scale: str = "") -> Picture | None:
+def picture(
+    told: Explanation, feature: ExplainedFeature, width: float, scale: str = "", listed: int = ROWS_MAX
+) -> Picture | None:
     """The picture of a feature, so many units wide; None where there is nothing to draw.
 
     Parameters
     ----------
     scale
         Of time: `even`, `recent` for more room for recent times, or empty for what shows more.
+    listed
+        How many of the window's newest tiles the table has.
     """
     if feature.end is None or told.leading_edge is None:
         return None
     start, end, is_open = _extent(told, feature)
     inside = [(tile.first, _end(tile)) for tile in feature.tiles]
     axis = fitting_axis(start, end, MARGIN, width - MARGIN, inside, scale)
-    lanes = tuple(_lanes(told, feature, axis))
+    lanes = tuple(_lanes(told, feature, axis, listed))
     height = TOP + len(lanes) * LANE + FOOT
     bands = tuple((axis.x(first or start), axis.x(last)) for first, last in feature.windows)
     note = "Time in UTC, even." if not axis.logarithmic else "Time before the newest, logarithmic."
@@ -137,7 +146,7 @@ def _extent(told: Explanation, feature: ExplainedFeature) -> tuple[datetime, dat
     return first, max(newest, first + timedelta(milliseconds=1)), start is None or start < first
 
 
-def _lanes(told: Explanation, feature: ExplainedFeature, axis: TimeAxis) -> Iterator[Lane]:
+def _lanes(told: Explanation, feature: ExplainedFeature, axis: TimeAxis, listed: int) -> Iterator[Lane]:
     """The lanes that hold something, the longest batch tiles first."""
     named: dict[str, list[int]] = {}
     for _, label in reversed(SIZES):
@@ -152,10 +161,12 @@ def _lanes(told: Explanation, feature: ExplainedFeature, axis: TimeAxis) -> Iter
     y = TOP
     for label, numbers in named.items():
         if numbers:
-            boxes = [
-                _box(told.tiles[n], rows.get(n), parts.get(n, 0.0) / most, n in feature.cut, axis, y + LABEL) for n in numbers
+            boxes = [_box(told.tiles[n], rows.get(n), parts.get(n, 0.0) / most, axis, y + LABEL) for n in numbers]
+            marked = [
+                replace(box, cut=n in feature.cut, listed=box.row is not None and box.row >= len(rows) - listed)
+                for n, box in zip(numbers, boxes, strict=True)
             ]
-            yield Lane(label, y, tuple(boxes))
+            yield Lane(label, y, tuple(marked))
             y += LANE
 
 
@@ -170,7 +181,7 @@ def _lane_of(tile: ExplainedTile) -> str:
     return f"batch part, {next(label for limit, label in SIZES if size <= limit)}"
 
 
-def _box(tile: ExplainedTile, row: int | None, fill: float, cut: bool, axis: TimeAxis, y: float) -> Box:
+def _box(tile: ExplainedTile, row: int | None, fill: float, axis: TimeAxis, y: float) -> Box:
     left, right = axis.x(tile.first), axis.x(_end(tile))
     width = max(round(right - left, 1) - 1.0, NARROWEST)
     kind = "covered" if not tile.counts else str(tile.kind)
@@ -178,7 +189,7 @@ def _box(tile: ExplainedTile, row: int | None, fill: float, cut: bool, axis: Tim
     text = f"{_named(tile)}, {tile.first:%Y-%m-%d %H:%M:%S} to {_end(tile):%Y-%m-%d %H:%M:%S}, {tile.events:,} events"
     count = f"{tile.events:,}"
     fits = not is_event and width >= 8.0 * len(count) + 6.0
-    return Box(left, y, width, BOX, round(fill * BOX, 1), kind, row, text, cut, is_event, count if fits else "")
+    return Box(left, y, width, BOX, round(fill * BOX, 1), kind, row, text, is_event, count if fits else "")
 
 
 def _named(tile: ExplainedTile) -> str:
