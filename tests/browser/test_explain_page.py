@@ -5,6 +5,7 @@ The rule: a picture of the whole page is kept in `build/screenshots`, of each si
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.looks import CONTRAST, CUT, FOCUSED, OVERLAPS, SMALLEST
 from tests.browser.pages import PAGE_S, SCREENSHOTS
-from tests.server.explaining import explainable
+from tests.server.explaining import explainable, moved
 from tests.server.servers import served
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -97,6 +98,19 @@ def test_no_text_of_a_picture_is_cut(page: webdriver.Chrome, server: str, size: 
     for window in ("1h", "1d", "30d", "lifetime"):
         opened(page, f"{server}/explain?view=spend&keys[user]=a&feature=units_sum_{window}&axis={axis}", SIZES[size])
         assert (page.execute_script(CUT), page.execute_script(OVERLAPS)) == ([], [])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_stale_value_can_be_read(page: webdriver.Chrome, tmp_path: Path, online_url: str, stream_url: str, size: str) -> None:
+    """The tile that an edge cuts has a mark of its own, beside all other texts; the reason can be read."""
+    with explainable(tmp_path, online_url, stream_url, merged=True) as ws:
+        moved(ws, 36.0)
+        with served(ws) as client:
+            opened(page, f"{client.base_url}/explain?{QUERY}", SIZES[size])
+            keep_picture(page, f"explain-stale-{size}")
+            assert (page.execute_script(CUT), page.execute_script(OVERLAPS)) == ([], [])
+            assert page.execute_script(CONTRAST)[0] >= 4.5
+            assert "cuts a tile" in page.find_element("css selector", ".note").text
 
 
 @pytest.mark.parametrize("size", SIZES)
