@@ -1,7 +1,7 @@
 """Merged reads for an event loop: the same values as plain reads, and what came in time where not all did."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tilefold.serving.read_cache import ReadCache
 from tilefold.serving.read_joined import JoinedReader, Reading, ReadOptions
 from tilefold.stores.joined_link import Waiter
 from tilefold.stores.joined_reads import JoinedReads
+from tilefold.stores.round_trips import packed
 
 USERS = [{"user": user} for user in ("ann", "bob", "nobody")]
 
@@ -34,16 +35,24 @@ def ws(tmp_path_factory: pytest.TempPathFactory, online_url: str, stream_url: st
         yield made
 
 
-def read(ws: Workspace, keys: list[dict[str, Any]], cut: int | None = None, **options: Any) -> tuple[ServiceReader, Reading]:
-    """A joined read of the service `all`; of its replies only the first `cut` come in time."""
+def read(
+    ws: Workspace,
+    keys: list[dict[str, Any]],
+    cut: int | None = None,
+    meanwhile: Callable[[], object] = dict,
+    **options: Any,
+) -> tuple[ServiceReader, Reading]:
+    """A joined read of the service `all`: of its replies the first `cut` come in time, and `meanwhile` happens behind them."""
 
     class Cut(JoinedReads):
         async def arrived(self, waiter: Waiter) -> None:
             await super().arrived(waiter)
             waiter.replies = waiter.replies[:cut]
+            meanwhile()
 
     async def run() -> Reading:
         joined = ws.online_store.joined()
+        await joined.arrived(joined.ask(packed(b"PING"), 1))  # a connection that is opened meanwhile would make it read again
         joined.__class__ = Cut
         reader = JoinedReader(ws.online_store, joined)
         try:
@@ -146,3 +155,52 @@ def test_a_view_without_a_mark(tmp_path: Path, online_url: str, stream_url: str)
         _, reading = read(ws, [USERS[0]])
         assert [part.status(0) for part in reading.rows[0]] == [Status.PRESENT, Status.NOT_READY]
         assert set(reading.rows[0][1].values) == {None}
+
+
+def once(work: Callable[[], object]) -> Callable[[], object]:
+    """Does it the first time alone."""
+    left = [work]
+    return lambda: left.pop()() if left else None
+
+
+def test_the_first_sync_beside_a_read(tmp_path: Path, online_url: str, stream_url: str) -> None:
+    """A mark that is committed after the keys were read, the view's first, does not hide what was read."""
+    pushed = source()
+    view = view_of(pushed)
+    with opened(tmp_path, online_url, stream_url, view, FeatureService("all", features=[view])) as ws:
+        ws.ingest("pushed", [record("ann", 8.2, 3), record("ann", 9.2, 4)], wait_for="visible")
+        for _ in range(2):  # the mark is asked for, then it is known that there is none
+            service, reading = read(ws, [USERS[0]])
+            assert service.values_of(reading.rows[0])[2:] == (7, 2)
+        service, reading = read(ws, [USERS[0]], meanwhile=once(lambda: ws.materialize("spend", day(9))))
+        assert service.values_of(reading.rows[0])[2:] == (7, 2)
+        service, reading = read(ws, [USERS[0]])
+        assert service.values_of(reading.rows[0])[2:] == (7, 2)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_the_first_seeding_beside_a_read(tmp_path: Path, online_url: str, stream_url: str, *, known: bool) -> None:
+    """A view that is seeded after the keys were read does not say that there is nothing: it is not ready, or complete."""
+    pushed, name = source(), f"t-{tmp_path.name}"
+    view = view_of(pushed)
+    with opened(tmp_path, online_url, stream_url, pushed, name=name) as ws:
+        ws.ingest("pushed", [record("ann", 8.2, 3), record("ann", 9.2, 4)])
+    with opened(tmp_path, online_url, stream_url, view, FeatureService("all", features=[view]), name=name) as ws:
+        if known:
+            read(ws, [USERS[0]])
+        _, reading = read(ws, [USERS[0]], meanwhile=once(lambda: ws.materialize("spend", day(9))))
+        found = (reading.rows[0][0].status(2), list(reading.rows[0][0].values[2:]))
+        assert found in ((Status.NOT_READY, [None, None]), (Status.PRESENT, [7, 2]))
+
+
+def test_a_later_sync_beside_a_read(tmp_path: Path, online_url: str, stream_url: str) -> None:
+    """A mark that this process commits after the keys were read does not hide what was read, though it was asked for meanwhile."""
+    pushed = source()
+    view = view_of(pushed)
+    with opened(tmp_path, online_url, stream_url, view, FeatureService("all", features=[view])) as ws:
+        ws.ingest("pushed", [record("ann", 8.2, 3), record("ann", 9.2, 4)], wait_for="visible")
+        ws.materialize("spend", day(9))
+        ws.ingest("pushed", [record("ann", 7.5, 5)], wait_for="visible")
+        ws._parts.marks.forget("spend", view.version)
+        service, reading = read(ws, [USERS[0]], meanwhile=once(lambda: ws.materialize("spend", day(9))))
+        assert service.values_of(reading.rows[0])[2:] == (12, 3)

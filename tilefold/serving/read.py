@@ -71,9 +71,11 @@ class ViewReader:
         """The view's committed mark; before any event, its feature start; None where it is not ready."""
         view = self._context.view
         mark = self._marks.get(view.name, view.version)
-        if mark is None and not self._has_history():
-            return Mark(view.feature_start_us, 0)
-        return mark
+        return self.unmarked() if mark is None else mark
+
+    def unmarked(self) -> Mark | None:
+        """What holds where no mark was ever committed; asks Delta. Like a mark it must be known before a key is read."""
+        return None if self._has_history() else Mark(self._context.view.feature_start_us, 0)
 
     def known_mark(self) -> Mark | object | None:
         """The committed mark, where it is known without asking the store; else UNKNOWN."""
@@ -85,8 +87,13 @@ class ViewReader:
         return self._online.mark_request(view.name, view.version), self._marks.begin(view.name, view.version)
 
     def told_mark(self, asking: Asking, reply: bytes | None) -> Mark | None:
-        """The committed mark that the store has told; None where there is none: then `mark` says whether the view is ready."""
-        return self._marks.finish(asking, self._online.mark_of(reply))
+        """The committed mark that the store has told; None where there is none: then `unmarked` says what holds.
+
+        Of this moment and no newer one: what this process has committed since may be newer than keys that were read with it.
+        """
+        told = self._online.mark_of(reply)
+        self._marks.finish(asking, told)
+        return told
 
     def ask_newest(self) -> bytes:
         """What asks the store for the newest event of the source; the reply is for `told_newest`."""

@@ -1,7 +1,8 @@
 """Merged reads for an event loop: those of concurrent requests share one connection, and one that is slow holds up nobody.
 
 The rule: as in `read`, the mark is known before a key is read, never after: it is cached, or it is asked for in front of the
-keys, over the same connection. What a read asks goes out as one request:
+keys, over the same connection. Where there is none, what holds instead is found out first, and the keys are read after that.
+What a read asks goes out as one request:
 
     view 1: [mark?] [keys] [newest event?]    view 2: [mark?] [keys] [newest event?]   ...
 
@@ -90,16 +91,25 @@ class _Block:
     parts: list[Any] = field(default_factory=list)
     newest_us: int | None = None
 
-    def request(self, online: OnlineStore) -> tuple[bytes, int]:
+    async def settle(self) -> bytes:
+        """Know the mark, or return what asks for it in front of the keys."""
+        known = self.reader.known_mark()
+        if known is UNKNOWN:
+            head, self.asking = self.reader.ask_mark()
+            return head
+        self.mark = await asyncio.to_thread(self.reader.unmarked) if known is None else known  # type: ignore[assignment]
+        return b""
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the store has told that there is no mark: what holds then was not known before the keys were read."""
+        return self.asking is not None and self.mark is None and bool(self.parts)
+
+    async def request(self, online: OnlineStore) -> tuple[bytes, int]:
         """Its commands, and how many."""
         if not self.asked:
             return b"", 0
-        mark = self.reader.known_mark()
-        head = b""
-        if mark is UNKNOWN:
-            head, self.asking = self.reader.ask_mark()
-        else:
-            self.mark = mark  # type: ignore[assignment] # no other object than UNKNOWN is no mark
+        head = await self.settle()
         tail = self.reader.ask_newest() if self.newest else b""
         return head + online.read_request(self.asked) + tail, bool(head) + len(self.asked) + self.newest
 
@@ -156,14 +166,17 @@ class JoinedReader:
             The time lies before the watermark.
         """
         reading, began_s = Reading([]), time.perf_counter()
-        connections = -1
-        while reading.complete and connections != self._online.connections:  # as in `ServiceReader.get_many`
+        connections, blocks = -1, list[_Block]()
+        while reading.complete and (
+            connections != self._online.connections  # as in `ServiceReader.get_many`
+            or any(block.is_unsettled for block in blocks)
+        ):
             connections = self._online.connections
             blocks = [self._block(reader, own, options) for reader, own in zip(service.readers, keys, strict=True)]
             await self._ask(blocks, reading, options.budget_s, began_s)
         for block in blocks:
-            if block.parts and block.mark is None:
-                block.mark = await asyncio.to_thread(block.reader.mark)  # whether a view without one is ready is asked of Delta
+            if block.is_unsettled:  # there was no time to ask again
+                block.parts.clear()
         columns = [await self._fold(block, options) for block in blocks]
         reading.rows = list(zip(*columns, strict=True))
         if options.sizes:
@@ -180,7 +193,7 @@ class JoinedReader:
 
     async def _ask(self, blocks: Sequence[_Block], reading: Reading, budget_s: float | None, began_s: float) -> None:
         """One round trip for all blocks."""
-        requests = [block.request(self._online) for block in blocks]
+        requests = [await block.request(self._online) for block in blocks]
         count = sum(replies for _, replies in requests)
         if not count:
             return
