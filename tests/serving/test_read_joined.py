@@ -194,7 +194,7 @@ def test_the_first_seeding_beside_a_read(tmp_path: Path, online_url: str, stream
 
 
 def test_a_later_sync_beside_a_read(tmp_path: Path, online_url: str, stream_url: str) -> None:
-    """A mark that this process commits after the keys were read does not hide what was read, though it was asked for meanwhile."""
+    """A mark that this process commits after the keys were read does not hide what was read, though one was asked for."""
     pushed = source()
     view = view_of(pushed)
     with opened(tmp_path, online_url, stream_url, view, FeatureService("all", features=[view])) as ws:
