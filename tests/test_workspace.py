@@ -10,7 +10,7 @@ from redis import Redis
 
 from tests.pipelines import EVENTS, Clock, day, declare, frame, opened
 from tilefold import Workspace
-from tilefold.errors import FileError, InputError, NotBuiltYetError, StoreMismatchError, StoreUnavailableError
+from tilefold.errors import FileError, InputError, StoreMismatchError, StoreUnavailableError
 from tilefold.serving.read import Status
 from tilefold.stores.embedded import open_embedded
 
@@ -167,12 +167,6 @@ def test_an_object_store_needs_a_url() -> None:
     """A root that is no folder has no place for an embedded server."""
     with pytest.raises(InputError, match="a root on an object store needs an online URL; got 's3://bucket/features'"):
         Workspace("s3://bucket/features", [declare()])
-
-
-def test_the_server_is_not_built(tmp_path: Path, online_url: str) -> None:
-    """What the next release brings is an error that names it."""
-    with opened(tmp_path, online_url, declare(), now=day(3)) as ws, pytest.raises(NotBuiltYetError, match="serve"):
-        ws.serve("127.0.0.1", 8080)
 
 
 def test_the_clock_is_asked(tmp_path: Path, online_url: str) -> None:

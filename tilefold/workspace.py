@@ -5,10 +5,11 @@ through it. Everything that needs *now* asks its clock.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import polars as pl
 
@@ -16,14 +17,18 @@ from tilefold.declaration.sources import StreamSource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
 from tilefold.engine.windows import edge_us
-from tilefold.errors import InputError, NotBuiltYetError, complaint
+from tilefold.errors import InputError, complaint
+from tilefold.server.options import ServerOptions
+from tilefold.server.running import Running, serve
+from tilefold.server.served import Served
 from tilefold.serving.assembly import Assembly
 from tilefold.serving.building import build_days
 from tilefold.serving.compaction import run_compaction, run_compactions
 from tilefold.serving.context import ViewContext
 from tilefold.serving.definitions import Given, load_definitions
 from tilefold.serving.events import Frame
-from tilefold.serving.explain import Explanation, explain
+from tilefold.serving.explain import explain
+from tilefold.serving.explained import Explanation
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
@@ -271,12 +276,44 @@ class Workspace:
         source = context.view.source.name
         return self._parts.events(source).take_barrier(self.now(), lambda: self._parts.written(source))
 
-    def serve(self, host: str = "127.0.0.1", port: int = 8080) -> None:
-        """The HTTP server: not built in this release."""
-        self._not_built("serve", f"{host}:{port}", "get_features")
+    def serve(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        *,
+        options: ServerOptions | None = None,
+        running: Running | None = None,
+        reopen: Callable[[], "Workspace"] | None = None,
+    ) -> None:
+        """Answer over HTTP until stopped: by Ctrl-C or SIGTERM in the main thread, in any other by `Running(stop=...)`.
 
-    def _not_built(self, method: str, value: str, instead: str) -> NoReturn:
-        raise NotBuiltYetError(complaint(f"Workspace.{method}", "it is not built in this release", value, f"Use {instead}."))
+        Parameters
+        ----------
+        port
+            0 for any that is free.
+        options
+            TLS, limits and the read cache; `tilefold.server.options` has the defaults.
+        running
+            What stops it, and who is told its address once it listens; see `tilefold.server.running`.
+        reopen
+            Opens this workspace once more: at SIGHUP, which then brings new definitions without dropping a request.
+
+        Raises
+        ------
+        InputError
+            If the address cannot be used, or others can reach it and there are no API keys.
+        FileError
+            If the TLS certificate cannot be used.
+        """
+        chosen, how = options or ServerOptions(), running or Running()
+
+        def opened() -> Served:
+            assert reopen is not None, "only then it is called"
+            again = reopen()
+            return Served(again, again._parts, chosen, again.close)  # noqa: SLF001 - of our own class
+
+        how = replace(how, reopen=None if reopen is None else opened)
+        serve(Served(self, self._parts, chosen), chosen, host, port, how)
 
     # --- from events to the online store
 
@@ -403,10 +440,30 @@ class Workspace:
         selections = [(self.context(view.name), numbers) for view, numbers in self.definitions.selection(name)]
         return features_for_events(selections, checked_spine(spine), timestamp)
 
-    def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
-        """The tiles behind each value of one entity."""
+    def explain(
+        self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False
+    ) -> Explanation:
+        """The tiles behind each value of one entity.
+
+        Parameters
+        ----------
+        reference
+            Compare the values with what plain Python makes of the event log, which a stream is drained into first. It
+            goes over every event of the entity within reach of a window.
+
+        Raises
+        ------
+        InputError
+            As `get_features`; with `reference`, if the entity has more events than plain Python is asked to go over.
+        """
         reader, time = self._parts.view_reader(view), self._read_time(at)
-        return explain(self.context(view), reader, self.online_store, keys, time, now=at is None)
+        explained = explain(self.context(view), reader, self.online_store, keys, time, now=at is None)
+        if not reference:
+            return explained.explanation
+        source = self.definitions.view(view).source.name
+        if self._parts.events(source).has_stream:
+            self.drain(source)
+        return explained.compared()
 
     def online_client(self) -> OnlineClient:
         """A client of the online store's server, for inspection and benchmarks."""

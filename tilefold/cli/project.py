@@ -77,19 +77,14 @@ class Project:
 
     def environment(self, session: Session) -> dict[str, str]:
         """Our environment, with the workspace that is meant."""
-        named = Path(session.definitions)
         paths = [str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-        meant = {
+        ours = {
             "TILEFOLD_ROOT": str(self.home.parent),
-            "TILEFOLD_DEFINITIONS": str(named.absolute()) if named.is_dir() else session.definitions,
-            "TILEFOLD_ONLINE_URL": session.online,
-            "TILEFOLD_STREAM_URL": session.stream,
-            "TILEFOLD_NAME": session.name,
             "TILEFOLD_RUN_NICENESS": os.environ.get("TILEFOLD_RUN_NICENESS") or str(RUN_NICENESS),
             "DAGSTER_HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join(paths),
         }
-        return {**os.environ, **{name: value for name, value in meant.items() if value}}
+        return {**os.environ, **session.environment(), **ours}
 
     def command(self, module: str, *arguments: str) -> list[str]:
         """A module as a command of this Python."""

@@ -1,6 +1,7 @@
 """What the options before a command say: which workspace, and how much to tell when something fails."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tilefold.workspace import Workspace
 
@@ -23,6 +24,18 @@ class Session:
     name: str | None = None
     stream: str | None = None
     debug: bool = False
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which another process of ours knows which workspace is meant: they may hold passwords."""
+        named = Path(self.definitions)
+        meant = {
+            "TILEFOLD_ROOT": self.root if "://" in self.root else str(Path(self.root).absolute()),
+            "TILEFOLD_DEFINITIONS": str(named.absolute()) if named.is_dir() else self.definitions,
+            "TILEFOLD_ONLINE_URL": self.online,
+            "TILEFOLD_STREAM_URL": self.stream,
+            "TILEFOLD_NAME": self.name,
+        }
+        return {name: value for name, value in meant.items() if value}
 
     def workspace(self) -> Workspace:
         """Open it; the caller closes it."""

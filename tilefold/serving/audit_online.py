@@ -163,14 +163,15 @@ def differences(
     for feature in view.features:
         name = f"{view.name}.{feature.name}"
         value, must = vector.values[name], expected[feature.name]
-        if not _same(feature, value, vector.statuses[name], must, held):
+        if not same_value(feature, value, vector.statuses[name], must, held):
             wrong.append(
                 f"{dict(zip(context.layout.key_names, entity, strict=True))}: {feature.name} is {value!r}, not {must!r}"
             )
     return wrong
 
 
-def _same(feature: Feature, value: Any, status: Status, must: Any, events: Sequence[Event]) -> bool:
+def same_value(feature: Feature, value: Any, status: Status, must: Any, events: Sequence[Event]) -> bool:
+    """Whether a served value is what the reference says it must be; floats relative to the sum of the events' inputs."""
     if must is OVERFLOW:
         return status is Status.OVERFLOW
     if isinstance(must, list):

@@ -70,6 +70,11 @@ class EventDesk:
         given = frame if isinstance(frame, Sequence) else collected(frame, self._source.name, self.log.columns)
         return self._intake.accept(given, now)
 
+    def looked_at(self, records: Sequence[Mapping[str, Any]], now: datetime) -> Receipt:
+        """What `ingest` would say of some records, but for duplicates; nothing is written."""
+        _check_frame(self._source, records)
+        return self._intake.looked_at(records, now)
+
     @cached_property
     def _intake(self) -> Intake:
         source, stream = self._source, self.stream

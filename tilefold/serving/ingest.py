@@ -13,7 +13,7 @@ from xxhash import xxh3_64_intdigest
 from tilefold.declaration.sources import StreamSource
 from tilefold.engine.time import DAY_US, day_of, span_us, to_us
 from tilefold.serving.reports import Receipt, Refused
-from tilefold.serving.screening import Pushed, Records, RecordScreen, Rules, as_json
+from tilefold.serving.screening import Pushed, Records, RecordScreen, Rules, Screened, as_json
 from tilefold.serving.screening_frames import record_of, screen_frame
 from tilefold.stores.stream_log import Kind, NewEntry, StreamLog
 from tilefold.stores.stream_payload import encode_refused
@@ -50,15 +50,24 @@ class Intake:
             The log does not answer. Likewise.
         """
         now_us = to_us(now)
-        latest_us = now_us + self._skew_us
-        if isinstance(given, pl.DataFrame):
-            screened = screen_frame(given, self._rules, now_us, latest_us)
-        else:
-            screened = self._records.screen(given, now_us, latest_us)
+        screened = self._screened(given, now_us)
         events = [NewEntry(Kind.EVENT, shard, event_id, payload) for shard, event_id, _, payload in screened.pushed]
         letters = [self._letter(given, each, now_us) for each in screened.refused]
         positions = self._log.append([*events, *letters])
         return self._receipt(screened.pushed, screened.refused, positions, now_us)
+
+    def looked_at(self, given: pl.DataFrame | Records, now: datetime) -> Receipt:
+        """What `accept` would say now, but for duplicates, which it alone knows; nothing is written."""
+        now_us = to_us(now)
+        screened = self._screened(given, now_us)
+        late = sum(each.time_us < now_us - self._horizon_us for each in screened.pushed)
+        return Receipt(accepted=len(screened.pushed), duplicate=0, refused=screened.refused, late=late)
+
+    def _screened(self, given: pl.DataFrame | Records, now_us: int) -> Screened:
+        latest_us = now_us + self._skew_us
+        if isinstance(given, pl.DataFrame):
+            return screen_frame(given, self._rules, now_us, latest_us)
+        return self._records.screen(given, now_us, latest_us)
 
     def _letter(self, given: pl.DataFrame | Records, refused: Refused, now_us: int) -> NewEntry:
         """A refused event as the log keeps it: its record is cut to what an accepted one may have."""

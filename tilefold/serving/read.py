@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 from tilefold.declaration.features import Feature
@@ -20,7 +21,7 @@ from tilefold.errors import InputError, ReadTimeError, complaint
 from tilefold.functions import OVERFLOW
 from tilefold.functions.sums import WideSum
 from tilefold.serving.context import ViewContext, require_online
-from tilefold.stores.cached_mark import CachedMark
+from tilefold.stores.cached_mark import Asking, CachedMark
 from tilefold.stores.online_store import OnlineStore
 
 
@@ -54,9 +55,11 @@ class ViewReader:
         self.is_stream = context.is_stream
         self.ends_at_newest = view.leading_edge == "latest_event"
         require_online(view)
+        self.view_name = view.name
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names
         self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in context.layout.slots)
+        self.source = view.source.name
         self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
         self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
         self._prefix = online.entity_key(view.name, view.version, "")
@@ -68,9 +71,37 @@ class ViewReader:
         """The view's committed mark; before any event, its feature start; None where it is not ready."""
         view = self._context.view
         mark = self._marks.get(view.name, view.version)
-        if mark is None and not self._has_history():
-            return Mark(view.feature_start_us, 0)
-        return mark
+        return self.unmarked() if mark is None else mark
+
+    def unmarked(self) -> Mark | None:
+        """What holds where no mark was ever committed; asks Delta. Like a mark it must be known before a key is read."""
+        return None if self._has_history() else Mark(self._context.view.feature_start_us, 0)
+
+    def known_mark(self) -> Mark | object | None:
+        """The committed mark, where it is known without asking the store; else UNKNOWN."""
+        return self._marks.peek(self._context.view.name, self._context.view.version)
+
+    def ask_mark(self) -> tuple[bytes, Asking]:
+        """What asks the store for the committed mark; the reply is for `told_mark`."""
+        view = self._context.view
+        return self._online.mark_request(view.name, view.version), self._marks.begin(view.name, view.version)
+
+    def told_mark(self, asking: Asking, reply: bytes | None) -> Mark | None:
+        """The committed mark that the store has told; None where there is none: then `unmarked` says what holds.
+
+        Of this moment and no newer one: what this process has committed since may be newer than keys that were read with it.
+        """
+        told = self._online.mark_of(reply)
+        self._marks.finish(asking, told)
+        return told
+
+    def ask_newest(self) -> bytes:
+        """What asks the store for the newest event of the source; the reply is for `told_newest`."""
+        return self._online.streams.latest_request(self.source)
+
+    def told_newest(self, reply: bytes | None) -> int | None:
+        """The time of the newest event that the store has told."""
+        return self._online.streams.latest_of(reply)
 
     def key(self, keys: Mapping[str, Any]) -> bytes:
         """The online key of an entity; raises InputError where the join keys are not right."""
@@ -81,9 +112,11 @@ class ViewReader:
 
         Asked after the keys are read: an event is noted as the newest before it is in any part, so none lies behind the end.
         """
-        if not self.ends_at_newest:
-            return ReadTime(read_us, read_us, certain=True)
-        newest_us = self._online.streams.latest(self._context.view.source.name)
+        newest_us = self._online.streams.latest(self.source) if self.ends_at_newest else None
+        return self.time_at(read_us, newest_us, now=now)
+
+    def time_at(self, read_us: int, newest_us: int | None, *, now: bool) -> ReadTime:
+        """The same, where the newest event is known; None: windows end at the read time."""
         if newest_us is None:
             return ReadTime(read_us, read_us, certain=True)
         end_us = newest_us if now else min(newest_us, read_us)
@@ -102,6 +135,16 @@ class ViewReader:
         else:
             values, inexact = self._folder.fold(part, held.watermark_us)
         return ViewValues(self, values, inexact, held, time)
+
+    def fold_all(self, mark: Mark | None, parts: Sequence[Sequence[bytes | None]], time: ReadTime) -> list["ViewValues"]:
+        """The values of many entities; without a mark the view is not ready, whatever its parts hold."""
+        if mark is None:
+            return [self.nothing(time) for _ in parts]
+        return [self.fold(each, mark, time) for each in parts]
+
+    def nothing(self, time: ReadTime, *, arrived: bool = True) -> "ViewValues":
+        """An entity without values: the view is not ready, or its parts have not arrived in time."""
+        return ViewValues(self, [None] * len(self.names), [], None, time, arrived=arrived)
 
     def is_late(self, held: Mark, read_us: int) -> bool:
         """Whether a batch part is older than it is valid for; the nothing before any event never is.
@@ -122,18 +165,35 @@ class ViewReader:
 
 @dataclass(slots=True)
 class ViewValues:
-    """One entity's values of one view, as folded; None where it is not ready."""
+    """One entity's values of one view, as folded; None where it is not ready.
+
+    Attributes
+    ----------
+    held
+        The watermark and epoch in force; None where it is not ready, or nothing has arrived.
+    arrived
+        Whether the store has answered in time.
+    cached
+        Whether it was folded for an earlier read.
+    """
 
     reader: ViewReader
     values: Sequence[Any]
     inexact: Sequence[int]
     held: Mark | None
     time: ReadTime
+    arrived: bool = True
+    cached: bool = False
 
     @property
     def _is_late(self) -> bool:
         assert self.held is not None
         return not self.time.certain or self.reader.is_late(self.held, self.time.read_us)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no value can be STALE, NOT_READY or TIME_OUT."""
+        return self.held is not None and not self.inexact and not self._is_late
 
     def effective_time(self) -> datetime | None:
         """As of when the values are."""
@@ -145,15 +205,15 @@ class ViewValues:
         """What the value of a feature is worth."""
         value = self.values[number]
         if self.held is None:
-            return Status.NOT_READY
+            return Status.NOT_READY if self.arrived else Status.TIME_OUT
         if value is OVERFLOW or (isinstance(value, list) and OVERFLOW in value):
             return Status.OVERFLOW
         if self._is_late or not self.reader.windows_of[number].isdisjoint(self.inexact):
             return Status.STALE
-        return Status.MISSING_DATA if _is_missing(value, self.reader.features[number]) else Status.PRESENT
+        return Status.MISSING_DATA if is_missing(value, self.reader.features[number]) else Status.PRESENT
 
 
-def _is_missing(value: Any, feature: Feature) -> bool:
+def is_missing(value: Any, feature: Feature) -> bool:
     """Whether no event is behind a value: it is what the function gives of an empty window, in all windows of a series."""
     values = value if feature.is_series else [value]
     return all(each is None or each == feature.function.empty for each in values)
@@ -170,27 +230,21 @@ class FeatureVector:
 
     def __init__(self, service: "ServiceReader", parts: Sequence[ViewValues]) -> None:
         self._service, self._parts = service, parts
-        picks = service.picks
-        taken = parts[0].values if picks is None else [parts[view].values[number] for view, number in picks]
-        self.values: dict[str, Any] = dict(zip(service.names, taken))  # noqa: B905 - as many; being strict costs a quarter
+        self.values: dict[str, Any] = dict(zip(service.names, service.values_of(parts)))  # noqa: B905 - as many; being strict costs a quarter
         if service.may_overflow:
             self.values = {name: _shown(value) for name, value in self.values.items()}
-
-    @property
-    def _sources(self) -> Sequence[tuple[int, int]]:
-        return self._service.picks or [(0, number) for number in range(len(self._service.names))]
 
     @cached_property
     def statuses(self) -> dict[str, Status]:
         """What each value is worth."""
-        pairs = zip(self._service.names, self._sources, strict=True)
+        pairs = zip(self._service.names, self._service.sources, strict=True)
         return {name: self._parts[view].status(number) for name, (view, number) in pairs}
 
     @cached_property
     def effective_times(self) -> dict[str, datetime | None]:
         """As of when each value is: a batch view's watermark, a stream view's read time; None where it is not ready."""
         times = [part.effective_time() for part in self._parts]
-        return {name: times[view] for name, (view, _) in zip(self._service.names, self._sources, strict=True)}
+        return {name: times[view] for name, (view, _) in zip(self._service.names, self._service.sources, strict=True)}
 
     def __repr__(self) -> str:
         return f"FeatureVector({self.values!r})"
@@ -203,15 +257,22 @@ def _shown(value: Any) -> Any:
 
 
 class ServiceReader:
-    """Reads a view or a service: several views in one round trip."""
+    """Reads a view or a service: several views in one round trip.
+
+    Attributes
+    ----------
+    readers
+        Of its views, each once or more.
+    sources
+        Of each feature the number of its reader, and its own among the view's features.
+    """
 
     def __init__(self, online: OnlineStore, selections: Sequence[tuple[ViewReader, Sequence[int]]]) -> None:
         self._online = online
         self.readers = [reader for reader, _ in selections]
-        chosen = [(view, number) for view, (_, numbers) in enumerate(selections) for number in numbers]
-        self.names = [self.readers[view].names[number] for view, number in chosen]
-        whole = len(self.readers) == 1 and self.names == self.readers[0].names
-        self.picks = None if whole else chosen
+        self.sources = [(view, number) for view, (_, numbers) in enumerate(selections) for number in numbers]
+        self.names = [self.readers[view].names[number] for view, number in self.sources]
+        self._is_whole = len(self.readers) == 1 and self.names == self.readers[0].names
         self.may_overflow = any(reader.may_overflow for reader in self.readers)
         self._key_names = [reader.key_names for reader in self.readers]
 
@@ -222,7 +283,7 @@ class ServiceReader:
     def get_many(self, requests: Sequence[Mapping[str, Any]], at: datetime, *, now: bool = False) -> list[FeatureVector]:
         """The features of many entities at a time, in the order asked, in one round trip."""
         read_us = to_us(at)
-        flat = [reader.key(keys) for reader in self.readers for keys in self._own(reader, requests)]
+        flat = list(chain.from_iterable(self.keys_of(requests)))
         connections = -1
         while connections != self._online.connections:  # again over a new one: its server may have come back with older marks
             connections = self._online.connections
@@ -232,8 +293,16 @@ class ServiceReader:
         columns = []
         for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
             parts = found[number * len(requests) : (number + 1) * len(requests)]
-            columns.append(_fold_all(reader, mark, parts, time))
+            columns.append(reader.fold_all(mark, parts, time))
         return [FeatureVector(self, row) for row in zip(*columns, strict=True)]
+
+    def keys_of(self, requests: Sequence[Mapping[str, Any]]) -> list[list[bytes]]:
+        """The online keys of the entities, reader by reader; raises InputError where the join keys are not right."""
+        return [[reader.key(keys) for keys in self._own(reader, requests)] for reader in self.readers]
+
+    def values_of(self, row: Sequence[ViewValues]) -> Sequence[Any]:
+        """The values of one entity in the order of `names`; OVERFLOW among them where `may_overflow` is true."""
+        return row[0].values if self._is_whole else [row[view].values[number] for view, number in self.sources]
 
     def _own(self, reader: ViewReader, requests: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """What each request says of the join keys of one view."""
@@ -245,12 +314,3 @@ class ServiceReader:
                 mend = f"Give exactly these keys: {', '.join(sorted(known))}."
                 raise InputError(complaint("service", "join keys must be those of its views", sorted(unknown), mend))
         return [{name: keys[name] for name in reader.key_names if name in keys} for keys in requests]
-
-
-def _fold_all(
-    reader: ViewReader, mark: Mark | None, parts: Sequence[Sequence[bytes | None]], time: ReadTime
-) -> list[ViewValues]:
-    if mark is None:
-        nothing: list[Any] = [None] * len(reader.names)
-        return [ViewValues(reader, nothing, [], None, time) for _ in parts]
-    return [reader.fold(each, mark, time) for each in parts]

@@ -18,11 +18,14 @@ from redis.exceptions import RedisError
 
 from tilefold.engine.mark import Mark
 from tilefold.errors import StoreUnavailableError
+from tilefold.stores.joined_reads import JoinedReads
+from tilefold.stores.joined_trips import JoinedTrips
 from tilefold.stores.online_connect import check, client_of
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.online_samples import StoreUsage, scan, stamp_of, usage
 from tilefold.stores.online_scripts import BEGIN, BEGUN_PREFIX, COMMIT, MARK_FIELD, REMOVE, WRITE
+from tilefold.stores.round_trips import packed
 from tilefold.stores.script_runner import SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_parts import Seeded, StreamParts
 
@@ -84,6 +87,10 @@ class OnlineStore:
         """Close all connections."""
         self._link.close()
 
+    def ping(self) -> None:
+        """Return if the store answers."""
+        self._link.command(b"PING")
+
     @property
     def connections(self) -> int:
         """How many were ever opened: what was read before the last one may be newer than what is there now."""
@@ -108,14 +115,32 @@ class OnlineStore:
     def read_many(self, keys: Sequence[bytes]) -> list[Sequence[bytes | None]]:
         """What `read` says of each key, in the order asked; each of one moment, not all together."""
         try:
-            return self._link.trips.many(b"".join([_READ % (len(key), key) for key in keys]), len(keys))
+            return self._link.trips.many(self.read_request(keys), len(keys))
         except RedisError as error:
             raise self._link.faults.translated(error) from error
 
     def mark(self, view: str, version: str) -> Mark | None:
         """The view's committed mark; None where no sync was ever committed in this store."""
-        found = self._link.command(b"HGET", self.mark_key(view, version), MARK_FIELD)
-        return None if found is None else Mark.from_bytes(found)
+        return self.mark_of(self._link.command(b"HGET", self.mark_key(view, version), MARK_FIELD))
+
+    # --- the same as requests that travel with others (see `joined`)
+
+    def joined(self) -> JoinedReads:
+        """Reads of many requests on one connection, for the event loop that runs now; the caller closes it."""
+        return JoinedReads(JoinedTrips(self._link.trips), self._link.faults)
+
+    def read_request(self, keys: Iterable[bytes]) -> bytes:
+        """What `read` sends for each of these keys: one reply per key."""
+        return b"".join([_READ % (len(key), key) for key in keys])
+
+    def mark_request(self, view: str, version: str) -> bytes:
+        """What `mark` sends; the reply is for `mark_of`."""
+        return packed(b"HGET", self.mark_key(view, version), MARK_FIELD)
+
+    @staticmethod
+    def mark_of(reply: bytes | None) -> Mark | None:
+        """The mark that a store has told."""
+        return None if reply is None else Mark.from_bytes(reply)
 
     def begun(self, view: str, version: str) -> list[Mark]:
         """The syncs that have begun and may have written keys, without those that a committed one has made void."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from hiredis import pack_command
 from redis import Redis
 from redis.backoff import EqualJitterBackoff, NoBackoff
-from redis.connection import AbstractConnection
+from redis.connection import AbstractConnection, SSLConnection
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004 - the client library's own, which is not Python's
@@ -60,6 +60,16 @@ class RoundTrips:
         self._wait_s = wait_s
         self.connections = 0
         self._idle: list[AbstractConnection] = []  # append and pop are atomic
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the URL says of the server, for those who connect in another way."""
+        return dict(self._pool.connection_kwargs)
+
+    @property
+    def tls(self) -> bool:
+        """Whether it is reached over TLS."""
+        return issubclass(self._pool.connection_class, SSLConnection)
 
     def one(self, request: bytes) -> Any:
         """The reply to one command; raises the client library's errors."""

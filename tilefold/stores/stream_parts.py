@@ -19,6 +19,7 @@ from tilefold.engine.stream_codec import REVISION
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.online_samples import scan
+from tilefold.stores.round_trips import packed
 from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_BYTES, SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
@@ -222,8 +223,16 @@ class StreamParts:
 
     def latest(self, source: str) -> int | None:
         """The time of the newest event of a source; None where none was noted."""
-        found = self._link.command(b"GET", self._keys.latest(source))
-        return None if found is None else _NUMBER.unpack(found)[0]
+        return self.latest_of(self._link.command(b"GET", self._keys.latest(source)))
+
+    def latest_request(self, source: str) -> bytes:
+        """What `latest` sends; the reply is for `latest_of`."""
+        return packed(b"GET", self._keys.latest(source))
+
+    @staticmethod
+    def latest_of(reply: bytes | None) -> int | None:
+        """The time that a store has told."""
+        return None if reply is None else _NUMBER.unpack(reply)[0]
 
 
 def _scriptfuls(writes: Iterable[StreamWrite]) -> Iterator[list[StreamWrite]]:
