@@ -101,12 +101,25 @@ def test_attribute() -> None:
     assert "view 'spend': an Attribute in features is not built yet; got 'merchant'. Until then use Aggregate" in message
 
 
-@pytest.mark.parametrize("function", [approx_count_distinct(), approx_percentile(0.5)])
-def test_sketches(function: Any) -> None:
-    """Approximate functions are not built yet, and the error names the view and the function."""
-    message = refusal(features=[total(function=function)], kind=NotBuiltYetError)
-    assert message.startswith(f"view 'spend', feature 'amount_{function.name}'")
-    assert f"got '{function.name}'" in message
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (approx_count_distinct(), "amount_approx_count_distinct_7d"),
+        (approx_count_distinct(12), "amount_approx_count_distinct_12_7d"),
+        (approx_percentile(0.5), "amount_approx_percentile_p0_5_7d"),
+        (approx_percentile(0.5, 200), "amount_approx_percentile_p0_5_precision_200_7d"),
+    ],
+)
+def test_sketches(function: Any, name: str) -> None:
+    """Approximate functions carry their parameters in their names."""
+    assert feature_of(input_column=AMOUNT, function=function).name == name
+
+
+def test_a_percentile_of_texts() -> None:
+    """What has no distance has no percentile; the error names the view, the feature and the type."""
+    message = refusal(features=[total(function=approx_percentile(0.5), input_column=MERCHANT)])
+    assert message.startswith("view 'spend', feature 'merchant_approx_percentile': ")
+    assert "got 'String'" in message
 
 
 def test_trailing_edge() -> None:

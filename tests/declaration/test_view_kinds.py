@@ -153,7 +153,6 @@ def test_aggregation_interval_is_no_schedule() -> None:
         {"mode": "pandas"},
         {"aggregation_secondary_key": "merchant"},
         {"features": [Attribute("merchant", String)]},
-        {"features": [total(function="approx_count_distinct")]},
     ],
 )
 def test_not_built(parameters: dict[str, Any]) -> None:

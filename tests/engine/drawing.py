@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
+from tilefold.aggregation_functions import approx_count_distinct, approx_percentile
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.time import DAY_US
@@ -33,10 +34,14 @@ INPUTS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
     ),
     "day": (pl.Date(), st.dates(date(1900, 1, 1), date(2100, 1, 1))),
 }
-NUMBER_FUNCTIONS = ["sum", "mean", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "variance", "stddev"]
+NUMBER_FUNCTIONS: list[str | FunctionRequest] = [
+    *("sum", "mean", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "variance", "stddev"),
+    *(approx_percentile(part, precision) for part, precision in ((0.5, 100), (0.9, 100), (0, 20))),
+]
 ANY_FUNCTIONS: list[str | FunctionRequest] = ["count", "min", "max", "first", "last"] + [
     FunctionRequest(name, (("n", n),)) for name in ("first", "last", "first_distinct", "last_distinct") for n in (1, 3)
 ]
+ANY_FUNCTIONS += [approx_count_distinct(8), approx_count_distinct(4)]
 NUMBERS = {"whole", "narrow", "real", "single", "flag"}
 ALL_PAIRS = [(column, function) for column in INPUTS for function in ANY_FUNCTIONS] + [
     (column, function) for column in sorted(NUMBERS) for function in NUMBER_FUNCTIONS

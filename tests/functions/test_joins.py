@@ -20,7 +20,8 @@ ROUNDS = 12
 
 def _named(pair: tuple[str, str | FunctionRequest]) -> str:
     column, function = pair
-    return f"{column}-{function if isinstance(function, str) else function.name + str(function.params[0][1])}"
+    parts = [function] if isinstance(function, str) else [function.name, *(str(value) for _, value in function.params)]
+    return "-".join([column, *parts])
 
 
 EVERY = pytest.mark.parametrize("pair", ALL_PAIRS, ids=_named)

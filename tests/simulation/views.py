@@ -24,7 +24,7 @@ from tilefold import (
     TimeWindowSeries,
     stream_feature_view,
 )
-from tilefold.aggregation_functions import first, last, last_distinct
+from tilefold.aggregation_functions import approx_count_distinct, approx_percentile, first, last, last_distinct
 from tilefold.declaration import FeatureView
 from tilefold.engine.encode_one import RowEncoder
 from tilefold.engine.reference import Event as ReferenceEvent
@@ -58,6 +58,8 @@ MEASURES: dict[str, tuple[Field | None, Any]] = {
     "first": (UNITS, first(2)),
     "tail": (UNITS, last(3)),
     "distinct": (SHOP, last_distinct(2)),
+    "shops": (SHOP, approx_count_distinct(4)),
+    "median": (AMOUNT, approx_percentile(0.5)),
 }
 NEWEST = {"aggregation_leading_edge": "latest_event"}
 SERIES = TimeWindowSeries(series_start=-6 * HOUR, step_size=2 * HOUR, window_size=3 * HOUR)
@@ -65,8 +67,8 @@ SERIES = TimeWindowSeries(series_start=-6 * HOUR, step_size=2 * HOUR, window_siz
 _DECLARED: list[tuple[str, Sequence[Any], dict[str, Any]]] = [
     ("count sum last", [2 * HOUR, DAY], {"trailing_edge": HOUR}),
     ("sum min", [6 * HOUR, 2 * DAY], {"trailing_edge": 90 * MINUTE}),
-    ("count distinct", [HOUR, 5 * HOUR], {"trailing_edge": "exact"}),
-    ("mean first", [3 * HOUR, 2 * DAY], {}),
+    ("count distinct shops", [HOUR, 5 * HOUR], {"trailing_edge": "exact"}),
+    ("mean first median", [3 * HOUR, 2 * DAY], {}),
     ("count tail", [DAY, 3 * DAY], {"trailing_edge": "tecton"}),
     ("sum max", [TimeWindow(4 * HOUR), TimeWindow(4 * HOUR, -HOUR), TimeWindow(DAY, -3 * HOUR)], {"trailing_edge": HOUR}),
     ("count", [TimeWindow(3 * HOUR, -90 * MINUTE), TimeWindow(HOUR)], {"trailing_edge": "exact"}),
@@ -75,7 +77,7 @@ _DECLARED: list[tuple[str, Sequence[Any], dict[str, Any]]] = [
     ("last sum", [LifetimeWindow()], {"lifetime_start_time": START + DAY}),
     ("count min", [2 * HOUR, DAY], {"trailing_edge": HOUR, **NEWEST}),
     ("count last", [5 * HOUR], {"trailing_edge": "exact", **NEWEST}),
-    ("sum distinct", [6 * HOUR, LifetimeWindow()], {"trailing_edge": 2 * HOUR, **NEWEST}),
+    ("sum distinct shops median", [6 * HOUR, LifetimeWindow()], {"trailing_edge": 2 * HOUR, **NEWEST}),
     ("count sum", [30 * HOUR, TimeWindow(6 * HOUR, -2 * HOUR)], {"trailing_edge": 6 * HOUR}),
 ]
 SCHEDULES = (6 * HOUR, 12 * HOUR, DAY)

@@ -138,7 +138,7 @@ def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> p
     starts = np.cumsum(counts) - counts
     grain = layout.grain_us
     running = layout.running
-    columns = [Stored(tiles[name], c.nullable, running[n]) for n, (name, c) in enumerate(layout.components)]
+    columns = [Stored(c.as_in_parts(tiles[name]), c.nullable, running[n]) for n, (name, c) in enumerate(layout.components)]
     first, last = (tiles[name].to_numpy() // grain for name in (FIRST, LAST))
     keys = tiles.select(KEY_HASH, *layout.key_names, FIRST)[starts]
     events = np.add.reduceat(tiles[EVENTS].to_numpy(), starts)

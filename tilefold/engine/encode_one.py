@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tilefold.engine.codec import BASE, FLOAT_FORMATS, INT_FORMATS, TILES
 from tilefold.engine.layout import Layout
-from tilefold.engine.part_shape import LISTS, TEXTS, ComponentShape, shapes
+from tilefold.engine.part_shape import BYTES, LISTS, TEXTS, ComponentShape, shapes
 from tilefold.engine.stream_part import Row
 
 _INT_BOUNDS = ((1, 0, 2**8 - 1), (2, -(2**15), 2**15 - 1), (4, -(2**31), 2**31 - 1))
@@ -93,7 +93,7 @@ def _floats(column: Sequence[float], width: int, codes: bytearray, numbers: list
 
 def _column(shape: ComponentShape, column: Sequence[Any], codes: bytearray, numbers: list[bytes]) -> None:
     """The numbers of a component: its values, 0 for null, or how long texts and lists are."""
-    if shape.variable == LISTS:
+    if shape.variable in (LISTS, BYTES):
         _ints([len(each) for each in column], codes, numbers)
     elif shape.variable == TEXTS:
         _ints([0 if each is None else len(each.encode()) for each in column], codes, numbers)
@@ -106,7 +106,9 @@ def _column(shape: ComponentShape, column: Sequence[Any], codes: bytearray, numb
 
 
 def _variable(shape: ComponentShape, column: Sequence[Any]) -> bytes:
-    """The bytes of texts; of lists their entries: a code and numbers, then texts behind their lengths."""
+    """The bytes of texts and sketches; of lists their entries: a code and numbers, then texts behind their lengths."""
+    if shape.variable == BYTES:
+        return b"".join(column)
     if shape.variable == TEXTS:
         return b"".join([b"" if each is None else each.encode() for each in column])
     entries = list(chain.from_iterable(column))

@@ -15,10 +15,13 @@ import polars as pl
 
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
+from tilefold.engine.reference_sketches import distinct_values, percentile_value
 from tilefold.functions.base import OVERFLOW
 
 Value = Any
 _LIST_LABEL = re.compile(r"(first|last)(_distinct)?_(\d+)")
+_DISTINCT_LABEL = re.compile(r"approx_count_distinct(?:_(\d+))?")
+_PERCENTILE_LABEL = re.compile(r"approx_percentile_p(\d+(?:_\d+)?)(?:_precision_(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,10 @@ def _window_value(feature: Feature, events: list[Event]) -> Value:
     values = [value for value in values if value is not None]
     if match := _LIST_LABEL.fullmatch(label):
         return _end_of_list(values, match[1], distinct=match[2] is not None, limit=int(match[3]))
+    if match := _DISTINCT_LABEL.fullmatch(label):
+        return distinct_values(values, int(match[1] or 8))
+    if match := _PERCENTILE_LABEL.fullmatch(label):
+        return percentile_value(values, float(match[1].replace("_", ".")), int(match[2] or 100))
     return _FUNCTIONS[label](values, feature.input_dtype)
 
 

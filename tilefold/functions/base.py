@@ -40,12 +40,24 @@ class FunctionRequest:
 class Component:
     """One stored column of a partial state.
 
-    `nullable` says whether a tile may hold none; `dtype` is the column's Polars type.
+    Attributes
+    ----------
+    dtype
+        The Polars type of its column in tiles.
+    nullable
+        Whether a tile may hold none.
+    pack
+        Where parts hold it as bytes: makes a Binary column of a tile column. `lift`, `fold` and `stored` then see bytes too.
     """
 
     suffix: str
     dtype: pl.DataType
     nullable: bool = False
+    pack: Callable[[pl.Series], pl.Series] | None = field(default=None, compare=False)
+
+    def as_in_parts(self, tiles: pl.Series) -> pl.Series:
+        """Its column as parts hold it."""
+        return tiles if self.pack is None else self.pack(tiles)
 
 
 class Partial(ABC):

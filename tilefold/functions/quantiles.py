@@ -1,0 +1,82 @@
+"""`approx_percentile`.
+
+The rule: the state is how many values fell into each log-spaced bin (`bins`), which merges exactly, so every path gives the
+same number, and percentiles of one precision share it. Nulls and NaN are skipped; infinities count as what they are.
+"""
+
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from tilefold.functions.base import AggregateFunction, Columns, Component, Expressions, Partial
+from tilefold.functions.bin_bytes import pack, pack_column, pack_one, unpack
+from tilefold.functions.bins import COUNTS, bins_per_octave, code_expr, code_of, merged, percentile, percentile_column
+
+DEFAULT_PRECISION = 100
+
+
+class Bins(Partial):
+    """Bins and counts: in tiles a list of entries, in parts bytes. A state is the bytes of some tiles, one after the other."""
+
+    nothing = b""
+
+    def __init__(self, precision: int) -> None:
+        self.name = f"bins_{precision}"
+        self.bins = bins_per_octave(precision)
+        self.components = (Component(self.name, pl.List(pl.Int64()), pack=partial(pack_column, bins=self.bins)),)
+
+    def from_events(self, column: str, prefix: str) -> Expressions:
+        """See `Partial`."""
+        codes = code_expr(column, self.bins).drop_nulls().sort()
+        return [_summed(codes, codes.cum_count().cast(pl.Int64)).alias(prefix + self.name)]
+
+    def merge_rows(self, prefix: str) -> Expressions:
+        """See `Partial`."""
+        entries = pl.col(prefix + self.name).explode(empty_as_null=False, keep_nulls=False).sort()
+        return [_summed(entries // COUNTS, (entries % COUNTS).cum_sum()).alias(prefix + self.name)]
+
+    def lift(self, value: Any, time_us: int, tie: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        del time_us, tie
+        nothing = value is None or value != value  # noqa: PLR0124 - NaN differs from itself
+        return (b"" if nothing else pack_one(code_of(value, self.bins), self.bins),)
+
+    def fold(self, columns: Columns, low: int, high: int) -> Any:
+        """See `Partial`."""
+        return b"".join(columns[0][low:high])
+
+    def combine(self, one: Any, other: Any) -> Any:
+        """See `Partial`."""
+        return one + other
+
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        return (pack(*merged(*unpack(state, self.bins)), self.bins) if state else b"",)
+
+
+def _summed(codes: pl.Expr, until: pl.Expr) -> pl.Expr:
+    """The entries of ascending codes, each once, from how many values there are up to each row."""
+    ends = codes.ne_missing(codes.shift(-1))
+    totals = until.filter(ends)
+    return codes.filter(ends) * COUNTS + (totals - totals.shift(1, fill_value=0))
+
+
+def percentile_function(part: float, precision: int) -> AggregateFunction:
+    """`approx_percentile`: Float64, null on an empty window."""
+    bins = bins_per_octave(precision)
+
+    def finish(state: Any) -> float | None:
+        return percentile(*unpack(state, bins), part, bins) if state else None
+
+    def finish_rows(names: list[str]) -> pl.Expr:
+        return pl.col(names[0]).map_batches(partial(percentile_column, part=part, bins=bins), return_dtype=pl.Float64())
+
+    label = f"approx_percentile_p{_digits(part)}{'' if precision == DEFAULT_PRECISION else f'_precision_{precision}'}"
+    return AggregateFunction(label, (Bins(precision),), pl.Float64(), None, finish, finish_rows)
+
+
+def _digits(part: float) -> str:
+    """A part of 1 as it may stand in a name: `0_5`."""
+    return f"{Decimal(str(part)):f}".replace(".", "_")
