@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -116,9 +117,17 @@ def test_ttl() -> None:
 
 
 def test_ttl_of_attributes() -> None:
-    """A ttl beside Attributes is not what is wrong: they are not built yet."""
+    """A ttl is how long Attributes are valid; without one they are for ever."""
     features = [Attribute("merchant", String)]
-    assert "an Attribute in features is not built yet" in refusal(ttl=DAY, features=features, kind=NotBuiltYetError)
+    for ttl, ttl_us in ((DAY, 86_400_000_000), (None, None)):
+        (window,) = declare(ttl=ttl, features=features).features[0].windows
+        assert (window.size_us, window.ttl_us) == (None, ttl_us)
+
+
+@pytest.mark.parametrize("ttl", [timedelta(0), -DAY, 30])
+def test_wrong_ttl(ttl: Any) -> None:
+    """A ttl is a positive timedelta."""
+    assert "view 'spend': ttl must be" in refusal(ttl=ttl, features=[Attribute("merchant", String)])
 
 
 @pytest.mark.parametrize("name", ["user spend", "a__b", "spend_", ""])

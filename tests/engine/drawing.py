@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from tilefold.aggregation_functions import approx_count_distinct, approx_percent
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.time import DAY_US
-from tilefold.functions import FunctionRequest, resolve
+from tilefold.functions import FunctionRequest, resolve, resolve_attribute
 from tilefold.types import Field
 
 HOUR_US = DAY_US // 24
@@ -67,6 +67,14 @@ def feature(column: str | None, function: str | FunctionRequest, windows: tuple[
     return Feature(f"{column}_{bound.label}_{number}", column, dtype, bound, windows, series, result)
 
 
+def attribute(column: str, ttl_us: int | None, hop_us: int | None = None, number: int = 0) -> Feature:
+    """A resolved attribute of a drawn view; `hop_us` is 0 in a stream view."""
+    dtype = INPUTS[column][0]
+    window = Window(None, hop_us=hop_us, ttl_us=ttl_us)
+    function = resolve_attribute(dtype)
+    return Feature(f"{column}_{number}", column, dtype, function, (window,), is_series=False, dtype=function.result_dtype)
+
+
 windows_strategy = st.one_of(
     st.builds(
         Window,
@@ -86,6 +94,8 @@ def views(draw: st.DrawFn, max_features: int = 6) -> DrawnView:
     shapes = st.lists(windows_strategy, min_size=1, max_size=2).map(tuple)
     features = [feature(column, function, draw(shapes), number) for number, (column, function) in enumerate(pairs)]
     features.append(feature(None, "count", draw(shapes), 99))
+    expiring = st.tuples(st.sampled_from(sorted(INPUTS)), st.none() | st.integers(1, 6 * DAY_US))
+    features += [attribute(column, ttl_us, number=n) for n, (column, ttl_us) in enumerate(draw(st.lists(expiring, max_size=2)))]
     grain = draw(st.sampled_from([HOUR_US, HOUR_US, DAY_US]))
     if grain == DAY_US:
         features = [_whole_days(one) for one in features]
@@ -95,14 +105,14 @@ def views(draw: st.DrawFn, max_features: int = 6) -> DrawnView:
 
 def _whole_days(one: Feature) -> Feature:
     windows = tuple(
-        Window(
-            None if w.size_us is None else -(-w.size_us // DAY_US) * DAY_US,
-            w.offset_us // DAY_US * DAY_US,
-            w.lifetime_start_us,
+        replace(
+            w,
+            size_us=None if w.size_us is None else -(-w.size_us // DAY_US) * DAY_US,
+            offset_us=w.offset_us // DAY_US * DAY_US,
         )
         for w in one.windows
     )
-    return Feature(one.name, one.input_column, one.input_dtype, one.function, windows, one.is_series, one.dtype)
+    return replace(one, windows=windows)
 
 
 @st.composite
@@ -156,9 +166,11 @@ def dense_frame(seed: int, rows: int = 400) -> pl.DataFrame:
 
 
 def full_view(grain_us: int) -> DrawnView:
-    """Every function of every type over nested, offset and lifetime windows."""
+    """Every function of every type over nested, offset and lifetime windows and series, and attributes of every type."""
     shapes = [(Window(DAY_US),), (Window(5 * DAY_US),), (Window(2 * DAY_US, DAY_US),), (Window(None),)]
     features = [feature(c, f, shape, n) for n, shape in enumerate(shapes) for c, f in ALL_PAIRS]
     steps = tuple(Window(DAY_US, back * DAY_US) for back in (2, 1, 0))
-    features += [feature("real", "sum", steps, 50), feature(None, "count", steps, 51)]
+    features += [feature(column, function, steps, 50) for column, function in ALL_PAIRS]
+    features += [feature(None, "count", steps, 51)]
+    features += [attribute(column, ttl_us, number=n) for n, ttl_us in enumerate((None, 5 * DAY_US + 7)) for column in INPUTS]
     return DrawnView("full", (Field("key", pl.String),), tuple(features), grain_us)

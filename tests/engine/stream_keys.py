@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import strategies as st
 
-from tests.engine.drawing import ALL_PAIRS, INPUTS, DrawnView, dense_values, feature
+from tests.engine.drawing import ALL_PAIRS, INPUTS, DrawnView, attribute, dense_values, feature
 from tests.engine.stream_drawing import BEGIN_US, KEYS, SCHEDULE_US, SPAN_US, cell_us, window_groups
 from tests.functions.paths import physical
 from tilefold.declaration.features import Feature
@@ -73,7 +73,9 @@ def stream_views(draw: st.DrawFn, max_features: int = 4, *, reaching: bool = Fal
     pairs = draw(st.lists(st.sampled_from(ALL_PAIRS), min_size=1, max_size=max_features))
     features = [feature(column, function, draw(shapes), number) for number, (column, function) in enumerate(pairs)]
     features.append(feature(None, "count", (Window(None, hop_us=0),) if reaching else draw(shapes), 99))
-    return view_of(features)
+    expiring = st.tuples(st.sampled_from(sorted(INPUTS)), st.none() | st.integers(1, 6 * SCHEDULE_US))
+    drawn = draw(st.lists(expiring, max_size=2))
+    return view_of(features + [attribute(column, ttl_us, 0, number) for number, (column, ttl_us) in enumerate(drawn)])
 
 
 def view_of(features: Sequence[Feature]) -> DrawnView:

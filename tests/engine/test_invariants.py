@@ -8,7 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.drawing import BEGIN_US, DAYS, HOUR_US, DrawnView, dense_frame, events_frames, full_view, views
+from tests.engine.drawing import (
+    BEGIN_US,
+    DAYS,
+    HOUR_US,
+    INPUTS,
+    DrawnView,
+    attribute,
+    dense_frame,
+    events_frames,
+    full_view,
+    views,
+)
 from tilefold.declaration.features import Feature
 from tilefold.engine.codec import Codec, seal
 from tilefold.engine.compact import compact
@@ -20,6 +31,7 @@ from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.tiles import build_tiles, prepare_events
 from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.functions.base import TIE, TIME
+from tilefold.types import Field
 
 RELAXED = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
@@ -81,6 +93,25 @@ def test_a_read_of_compacted_tiles_equals_the_reference(
     tiles = tiles_of(frame, layout, epochs).filter(pl.col("tf_first_us") < watermark_us)
     parts = compact(tiles, layout, Folder(layout).windows, at_watermark(watermark_us), few)
     assert_reads_equal_reference(view, layout, frame, parts, watermark_us)
+
+
+@pytest.mark.parametrize("few", [0, 64])
+@pytest.mark.parametrize("later_us", [0, 1, HOUR_US, 4 * DAY_US])
+def test_attributes_expire_by_the_time_of_the_read(later_us: int, few: int) -> None:
+    """The latest event below the watermark, null or not, as long as it is valid where the read is, to the microsecond."""
+    ttls = (None, 3 * DAY_US, 3 * DAY_US + 1, HOUR_US, 1)
+    features = tuple(attribute(column, ttl_us, number=n) for n, ttl_us in enumerate(ttls) for column in INPUTS)
+    view = DrawnView("drawn", (Field("key", pl.String),), features, HOUR_US)
+    layout, frame, watermark_us = layout_of(view), dense_frame(3, 40), BEGIN_US + 8 * DAY_US
+    tiles = tiles_of(frame, layout).filter(pl.col("tf_last_us") < watermark_us)
+    parts = compact(tiles, layout, Folder(layout).windows, at_watermark(watermark_us), few)
+    for row in parts.to_dicts():
+        decoded = Codec(layout).decode(seal(row["tf_part"], Mark(watermark_us, 1)))
+        values, inexact = Folder(layout).fold(decoded, watermark_us, watermark_us + later_us)
+        events = events_of(frame, layout, (row["key"],))
+        expected = reference_values(features, events, watermark_us, watermark_us + later_us)
+        assert all(agree(*pair) for pair in zip(values, expected.values(), strict=True))
+        assert not inexact
 
 
 @RELAXED

@@ -12,29 +12,34 @@ from tilefold.declaration.features import Aggregate, Attribute, Feature
 from tilefold.declaration.names import check_name, first_duplicate
 from tilefold.declaration.window_grids import Grid
 from tilefold.declaration.window_rules import resolve_window, window_text
-from tilefold.declaration.windows import TimeWindowSeries
-from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
-from tilefold.functions import AggregateFunction, FunctionRequest, resolve
+from tilefold.declaration.windows import TimeWindowSeries, Window
+from tilefold.errors import DeclarationError, complaint
+from tilefold.functions import AggregateFunction, FunctionRequest, resolve, resolve_attribute
 from tilefold.types import Field
 
 
-def checked_aggregates(thing: str, features: object) -> tuple[Aggregate, ...]:
+def checked_features(thing: str, features: object) -> tuple[Aggregate | Attribute, ...]:
     """The features that a view can have; `thing` is what errors name.
 
     Raises
     ------
     DeclarationError
         If there is none, or one is no feature.
-    NotBuiltYetError
-        If one is an `Attribute`.
     """
     if not isinstance(features, Sequence) or isinstance(features, str) or not features:
         mend = 'Write features=[Aggregate(function="count", time_window=timedelta(days=7))].'
         raise DeclarationError(complaint(thing, "features must be a list of at least one", features, mend))
-    return tuple(_checked_aggregate(thing, feature) for feature in features)
+    return tuple(_checked(thing, feature) for feature in features)
 
 
-def resolve_features(thing: str, aggregates: Iterable[Aggregate], grid: Grid) -> tuple[Feature, ...]:
+def input_of(feature: Aggregate | Attribute) -> Field | None:
+    """The column that a checked feature is made of."""
+    return Field(feature.name, feature.dtype) if isinstance(feature, Attribute) else feature.input_column
+
+
+def resolve_features(
+    thing: str, features: Iterable[Aggregate | Attribute], grid: Grid, ttl_us: int | None
+) -> tuple[Feature, ...]:
     """Bind every feature to its input's type and its windows.
 
     Parameters
@@ -43,13 +48,18 @@ def resolve_features(thing: str, aggregates: Iterable[Aggregate], grid: Grid) ->
         What errors name: the view.
     grid
         What the windows must fit.
+    ttl_us
+        How long attributes are valid; None for ever.
 
     Raises
     ------
     DeclarationError
         If a function, a window, a name or a column's type breaks a rule.
     """
-    resolved = tuple(_resolve(thing, aggregate, grid) for aggregate in aggregates)
+    resolved = tuple(
+        _attribute(thing, each, grid, ttl_us) if isinstance(each, Attribute) else _resolve(thing, each, grid)
+        for each in features
+    )
     twice = first_duplicate(feature.name for feature in resolved)
     if twice:
         mend = "Remove one, or give it a name of its own with name=."
@@ -57,12 +67,13 @@ def resolve_features(thing: str, aggregates: Iterable[Aggregate], grid: Grid) ->
     return resolved
 
 
-def _checked_aggregate(thing: str, feature: object) -> Aggregate:
+def _checked(thing: str, feature: object) -> Aggregate | Attribute:
     if isinstance(feature, Attribute):
-        mend = 'Until then use Aggregate(function="last", ...).'
-        raise NotBuiltYetError(complaint(thing, "an Attribute in features is not built yet", feature.name, mend))
+        check_name(f"{thing}, an Attribute's name", feature.name)
+        return feature
     if not isinstance(feature, Aggregate):
-        raise DeclarationError(complaint(thing, "a feature must be an Aggregate", feature, "Use Aggregate(...)."))
+        mend = "Use Aggregate(...) or Attribute(...)."
+        raise DeclarationError(complaint(thing, "a feature must be an Aggregate or an Attribute", feature, mend))
     column: object = feature.input_column
     if column is not None and not isinstance(column, Field):
         mend = f"Write Field({column!r}, Float64), with the column's type."
@@ -88,6 +99,27 @@ def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
         dtype=pl.List(function.result_dtype) if is_series else function.result_dtype,
         description=aggregate.description,
         tags=dict(aggregate.tags),
+    )
+
+
+def _attribute(thing: str, attribute: Attribute, grid: Grid, ttl_us: int | None) -> Feature:
+    within = f"{thing}, feature {attribute.name!r}"
+    column = Field(attribute.name, attribute.dtype)
+    try:
+        function = resolve_attribute(column.dtype)
+    except DeclarationError as error:
+        raise DeclarationError(f"{within}: {error}") from error
+    window = Window(None, hop_us=grid.place_lifetime(within, None).hop_us, ttl_us=ttl_us)
+    return Feature(
+        name=attribute.name,
+        input_column=column.name,
+        input_dtype=column.dtype,
+        function=function,
+        windows=(window,),
+        is_series=False,
+        dtype=function.result_dtype,
+        description=attribute.description,
+        tags=dict(attribute.tags),
     )
 
 

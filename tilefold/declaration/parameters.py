@@ -43,7 +43,7 @@ class BatchViewParameters:
     entities
         What the features are about; their join keys together name one.
     features
-        `Aggregate`s.
+        `Aggregate`s and `Attribute`s.
     feature_start_time
         Events before it are in no window. Naive datetimes mean UTC.
     mode
@@ -70,7 +70,9 @@ class BatchViewParameters:
         A version of this project whose stored form must be written.
     tecton_materialization_runtime
         Accepted from 0.8.2 on; it changes nothing.
-    ttl, aggregation_secondary_key
+    ttl
+        How long an `Attribute` is valid, counted from the read back; else for ever.
+    aggregation_secondary_key
         Not built yet.
     description, owner, tags
         For people; they change nothing.

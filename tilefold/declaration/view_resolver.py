@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from tilefold.declaration.entity import Entity
-from tilefold.declaration.feature_rules import checked_aggregates, resolve_features
+from tilefold.declaration.feature_rules import checked_features, resolve_features
 from tilefold.declaration.features import Feature
 from tilefold.declaration.fingerprint import fingerprint
 from tilefold.declaration.names import checked_name
@@ -24,9 +24,9 @@ from tilefold.declaration.stores import DeltaConfig, check_compaction_store, che
 from tilefold.declaration.transformation import Transformation
 from tilefold.declaration.version import version_of
 from tilefold.declaration.view_rules import (
+    attributes_ttl_us,
     check_built,
     check_flags,
-    check_ttl,
     checked_function,
     compaction_enabled,
     output_columns,
@@ -34,7 +34,7 @@ from tilefold.declaration.view_rules import (
     view_entities,
     view_source,
 )
-from tilefold.declaration.views import FeatureView
+from tilefold.declaration.views import FEW_CELLS, FeatureView
 from tilefold.declaration.window_grids import Grid
 from tilefold.declaration.windows import Window
 from tilefold.errors import DeclarationError, InputError
@@ -153,6 +153,7 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
         description=written.description,
         owner=written.owner,
         tags=dict(written.tags or {}),
+        few_cells=_few_cells(parts.features),
     )
 
 
@@ -167,9 +168,8 @@ def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: Funct
     source = view_source(thing, written, kind.name, kind.source_type)
     entities = view_entities(thing, written)
     timing = kind.timing(thing, source)
-    aggregates = checked_aggregates(thing, written.features)
-    check_ttl(thing, written)
-    features = resolve_features(thing, aggregates, timing.grid)
+    given = checked_features(thing, written.features)
+    features = resolve_features(thing, given, timing.grid, attributes_ttl_us(thing, written, given))
     keys = [key for entity in entities for key in entity.join_keys]
     timestamp_field = source.timestamp_field if written.timestamp_field is None else written.timestamp_field
     return ViewParts(
@@ -178,12 +178,17 @@ def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: Funct
         timing=timing,
         cell_us=kind.cell_us(timing.times.schedule_us, [window for feature in features for window in feature.windows]),
         features=features,
-        columns=output_columns(thing, keys, timestamp_field, aggregates),
+        columns=output_columns(thing, keys, timestamp_field, given),
         timestamp_field=timestamp_field,
         function=function,
         transformation=transformation(thing, source, written.mode, function),
         compacted=compaction_enabled(thing, written),
     )
+
+
+def _few_cells(features: Sequence[Feature]) -> int:
+    """Up to how many cells of a key stay as they are: of attributes one, since only the latest event counts."""
+    return 1 if all(feature.function.current is not None for feature in features) else FEW_CELLS
 
 
 def _check_runtimes(thing: str, written: BatchViewParameters) -> None:

@@ -9,10 +9,12 @@ from types import FunctionType
 from typing import Any
 
 from tilefold.declaration.entity import Entity
-from tilefold.declaration.features import Aggregate
+from tilefold.declaration.feature_rules import input_of
+from tilefold.declaration.features import Aggregate, Attribute
 from tilefold.declaration.names import EVENT_ID, check_column, first_duplicate
 from tilefold.declaration.parameters import BatchViewParameters
 from tilefold.declaration.sources import Source
+from tilefold.declaration.times import positive_us
 from tilefold.declaration.transformation import Transformation, polars_transformation, sql_transformation
 from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
 from tilefold.types import Field, Timestamp
@@ -45,11 +47,14 @@ def check_built(thing: str, written: BatchViewParameters) -> None:
         raise NotBuiltYetError(complaint(thing, 'mode="pandas" is not built yet', written.mode, mend))
 
 
-def check_ttl(thing: str, written: BatchViewParameters) -> None:
-    """Refuse a `ttl` beside aggregates: it is how long an Attribute is valid."""
-    if written.ttl is not None:
+def attributes_ttl_us(thing: str, written: BatchViewParameters, features: Sequence[Aggregate | Attribute]) -> int | None:
+    """How long Attributes are valid; None for ever. Without one, a `ttl` is refused."""
+    if written.ttl is None:
+        return None
+    if not any(isinstance(feature, Attribute) for feature in features):
         mend = "Leave it out: the size of its window bounds an Aggregate."
         raise DeclarationError(complaint(thing, "ttl belongs to views of Attributes", written.ttl, mend))
+    return positive_us(thing, "ttl", written.ttl)
 
 
 def view_source(thing: str, written: BatchViewParameters, kind: str, wanted: type[Source]) -> Source:
@@ -84,7 +89,7 @@ def view_entities(thing: str, written: BatchViewParameters) -> tuple[Entity, ...
 
 
 def output_columns(
-    thing: str, join_keys: Sequence[Field], timestamp_field: object, aggregates: Sequence[Aggregate]
+    thing: str, join_keys: Sequence[Field], timestamp_field: object, features: Sequence[Aggregate | Attribute]
 ) -> tuple[Field, ...]:
     """What the view's function must return: join keys, timestamp, input columns, each once and of one type."""
     if not isinstance(timestamp_field, str) or not timestamp_field or timestamp_field == EVENT_ID:
@@ -93,7 +98,7 @@ def output_columns(
     if timestamp_field in [key.name for key in join_keys]:
         mend = "Copy the time to another column for one of the two."
         raise DeclarationError(complaint(thing, "timestamp_field may not be a join key", timestamp_field, mend))
-    inputs = [aggregate.input_column for aggregate in aggregates if aggregate.input_column]
+    inputs = [column for feature in features if (column := input_of(feature)) is not None]
     columns: dict[str, Field] = {}
     for column in [*join_keys, Field(timestamp_field, Timestamp), *inputs]:
         check_column(thing, column.name)

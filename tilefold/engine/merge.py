@@ -17,7 +17,7 @@ from tilefold.declaration.windows import Window
 from tilefold.engine.codec import Part
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
-from tilefold.engine.windows import bounds_us
+from tilefold.engine.windows import BEGINNING_US, bounds_us
 from tilefold.functions.base import Pick
 from tilefold.functions.plain import same
 
@@ -87,6 +87,11 @@ class Folder:
             [[places[number, w] for w in out.feature.windows] for number, out in enumerate(layout.outputs)],
             [out.feature.is_series for out in layout.outputs],
         )
+        self._expiring = [
+            (number, current, out.feature.windows[0].ttl_us)
+            for number, out in enumerate(layout.outputs)
+            if (current := out.feature.function.current) is not None
+        ]
         self._known: tuple[int, dict[int, Edges]] = (-1, {})
 
     def _edges_at(self, watermark_us: int, base: int) -> Edges:
@@ -100,10 +105,11 @@ class Folder:
             edges = by_base[base] = [(nest, nest.edges(watermark_us, self._grain_us, base)) for nest in self.nests]
         return edges
 
-    def fold(self, part: Part | None, watermark_us: int) -> tuple[Sequence[Any], list[int]]:
+    def fold(self, part: Part | None, watermark_us: int, read_us: int | None = None) -> tuple[Sequence[Any], list[int]]:
         """The value of every feature, in the layout's order, and the numbers of the windows that are inexact.
 
-        Values are plain Python values, None, or OVERFLOW; the values of a series are a list.
+        Values are plain Python values, None, or OVERFLOW; the values of a series are a list. What expires does so by `read_us`,
+        the watermark where it is not given.
         """
         columns = self._no_columns if part is None else part.columns
         spans, inexact = self._spans(part, watermark_us)
@@ -115,17 +121,24 @@ class Folder:
                 states.append(pick(columns[start]))
             else:
                 states.append(fold(columns[start:stop], *(picks if running else spans)[nest]))
-        return self.finish(states), inexact
+        return self.finish(states, watermark_us if read_us is None else read_us), inexact
 
-    def finish(self, states: list[Any]) -> Sequence[Any]:
-        """The value of every feature, from the states of each call: one per window of its nest."""
+    def finish(self, states: list[Any], at_us: int) -> Sequence[Any]:
+        """The value of every feature at a time, from the states of each call: one per window of its nest."""
         values: list[Any] = []
         for finalize, one, several in self._finishes:
             if several is not None:
                 values += map(finalize, *several(states))
             else:
                 values += states[one] if finalize is same else map(finalize, states[one])
-        return self._arrange(values)
+        arranged = self._arrange(values)
+        return self._without_expired(arranged, at_us) if self._expiring else arranged
+
+    def _without_expired(self, values: Sequence[Any], at_us: int) -> list[Any]:
+        left = list(values)
+        for number, current, ttl_us in self._expiring:
+            left[number] = current.of(left[number], BEGINNING_US if ttl_us is None else at_us - ttl_us)
+        return left
 
     def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:
         """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""

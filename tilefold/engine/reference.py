@@ -33,7 +33,9 @@ class Event:
     columns: Mapping[str, Any]
 
 
-def reference_values(features: Iterable[Feature], events: Sequence[Event], at_us: int) -> dict[str, Value]:
+def reference_values(
+    features: Iterable[Feature], events: Sequence[Event], at_us: int, read_us: int | None = None
+) -> dict[str, Value]:
     """The value of each feature at a time, by name; OVERFLOW where a sum does not fit.
 
     Parameters
@@ -41,19 +43,23 @@ def reference_values(features: Iterable[Feature], events: Sequence[Event], at_us
     at_us
         Of batch views the leading edge A, which is not counted. Of stream views the read time t, which is; where the view's
         leading edge is the newest event, the newest one of the source at or before the read time.
+    read_us
+        Of batch views the read time, by which attributes expire; the leading edge where it is not given.
     """
     ordered = sorted(events, key=lambda event: (event.time_us, event.tie.encode()))
-    return {feature.name: _feature_value(feature, ordered, at_us) for feature in features}
+    now_us = at_us if read_us is None else read_us
+    return {feature.name: _feature_value(feature, ordered, at_us, now_us) for feature in features}
 
 
-def _feature_value(feature: Feature, events: list[Event], at_us: int) -> Value:
-    values = [_window_value(feature, _inside(window, events, at_us)) for window in feature.windows]
+def _feature_value(feature: Feature, events: list[Event], at_us: int, now_us: int) -> Value:
+    values = [_window_value(feature, _inside(window, events, at_us, now_us)) for window in feature.windows]
     return values if feature.is_series else values[0]
 
 
-def _inside(window: Window, events: list[Event], at_us: int) -> list[Event]:
+def _inside(window: Window, events: list[Event], at_us: int, now_us: int) -> list[Event]:
     holds = _in_batch_window if window.hop_us is None else _in_stream_window
-    return [event for event in events if holds(window, event.time_us, at_us - window.offset_us)]
+    held = [event for event in events if holds(window, event.time_us, at_us - window.offset_us)]
+    return held if window.ttl_us is None else [event for event in held if event.time_us > now_us - window.ttl_us]
 
 
 def _in_batch_window(window: Window, time_us: int, edge_us: int) -> bool:
@@ -79,6 +85,8 @@ def _window_value(feature: Feature, events: list[Event]) -> Value:
     if feature.input_column is None:
         return len(events)
     values = [event.columns[feature.input_column] for event in events]
+    if label == "latest":
+        return values[-1] if values else None
     values = [value for value in values if value is not None]
     if match := _LIST_LABEL.fullmatch(label):
         return _end_of_list(values, match[1], distinct=match[2] is not None, limit=int(match[3]))

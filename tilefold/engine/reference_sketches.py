@@ -29,7 +29,8 @@ def distinct_values(values: Sequence[Any], precision: int) -> int:
     seen = sum(2.0**-rank for rank in ranks.values() if rank < highest)
     full = sum(rank == highest for rank in ranks.values())
     weight = size * _sigma(1 - len(ranks) / size) + seen + size * 2.0 ** (1 - highest) * _tau(1 - full / size)
-    return round(size**2 / (2 * math.log(2)) / weight)
+    estimate: float = size**2 / (2 * math.log(2)) / weight
+    return round(estimate)
 
 
 def _sigma(x: float) -> float:

@@ -28,6 +28,7 @@ from tilefold.types import Field
 
 REQUEST = "__request"
 EDGE = "__edge_us"
+READ = "__read_us"
 _KEY, _CELL, _START, _END = "__key", "__cell", "__start", "__end"
 _ROWS, _SLICE, _FOUND = "__rows", "__slice", "__found"
 
@@ -46,7 +47,7 @@ def training_values(
         The output of the view's transformation, without duplicates.
     requests
         One row per wanted key and time: the join keys, `__edge_us` (Int64; a batch view's leading edge, a stream view's read
-        time) and `__request` (a number of its own).
+        time), `__request` (a number of its own), and where attributes of a batch view expire `__read_us`, the read time.
     timestamp_field, since_us
         The events' time, and from when on events count.
 
@@ -59,7 +60,8 @@ def training_values(
     asked = events.join(entities.lazy(), on=layout.key_names)  # before the sort: a join keeps no order
     cells = _Cells(prepare_events(asked, layout, timestamp_field, since_us), layout)
     numbered = requests.join(entities, on=layout.key_names, maintain_order="left", nulls_equal=True)  # a null finds no event
-    spans = numbered.select(REQUEST, EDGE, _KEY)
+    read = pl.col(READ if READ in requests.columns else EDGE).alias(READ)
+    spans = numbered.select(REQUEST, EDGE, _KEY, read)
     windows = dict.fromkeys(window for output in layout.outputs for window in output.feature.windows)
     values: dict[tuple[int, Window], pl.Series] = {}
     for window in windows:  # features that share one share its join
@@ -126,6 +128,8 @@ def bounds_exprs(window: Window, at: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     elif window.hop_us is not None:
         edge = moved // window.hop_us * window.hop_us
         end = edge if window.ends_on_grid else moved + 1
+    if window.ttl_us is not None:  # at the start of a day, so that no cell is cut there: what has expired is told at the end
+        return (at - window.ttl_us) // DAY_US * DAY_US, end
     if window.size_us is None:
         return pl.lit(BEGINNING_US if window.lifetime_start_us is None else window.lifetime_start_us), end
     return edge - window.size_us, end
@@ -141,13 +145,17 @@ def _states(cells: _Cells, requests: pl.DataFrame, window: Window, slots: Sequen
     parts = [rows.group_by(REQUEST).agg(states).collect() for rows in _inside(cells, spans, window, names)]
     merged = parts[0] if len(parts) == 1 else pl.concat(parts).group_by(REQUEST).agg(states)
     found = merged.with_columns(pl.lit(1).alias(_FOUND))
-    return requests.select(REQUEST).join(found, on=REQUEST, how="left", maintain_order="left")
+    return requests.select(REQUEST, READ).join(found, on=REQUEST, how="left", maintain_order="left")
 
 
 def _value(states: pl.DataFrame, layout: Layout, output: Output) -> pl.Series:
     """A feature's value for each request."""
     function = output.feature.function
-    value = function.finalize_rows(*(layout.slots[number].names for number in output.slots))
+    names = [layout.slots[number].names for number in output.slots]
+    value = function.finalize_rows(*names)
+    if function.current is not None:
+        ttl_us = output.feature.windows[0].ttl_us
+        value = function.current.rows(names[0], pl.lit(BEGINNING_US) if ttl_us is None else pl.col(READ) - ttl_us)
     found = states.lazy().select(pl.when(pl.col(_FOUND).is_not_null()).then(value).alias("value"))
     return found.select(_or_empty(output.feature)).collect()["value"]
 

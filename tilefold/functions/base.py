@@ -154,6 +154,22 @@ OVERFLOW = _Overflow()
 
 
 @dataclass(frozen=True, slots=True)
+class CurrentValue:
+    """The last step of a function whose value is valid for a time only; it knows when the read is.
+
+    Attributes
+    ----------
+    of
+        From what `finalize` gave, and the time up to which values have expired, to the value or None.
+    rows
+        The same from the column names of the partial, as an expression.
+    """
+
+    of: Callable[[Any, int], Any]
+    rows: Callable[[list[str], pl.Expr], pl.Expr]
+
+
+@dataclass(frozen=True, slots=True)
 class AggregateFunction:
     """A function bound to the type of its input.
 
@@ -171,6 +187,8 @@ class AggregateFunction:
         From one state per partial, as `fold_chain` gives them, to a plain Python value, None, or OVERFLOW.
     finalize_rows
         From one list of column names per partial to the expression of the value, null where OVERFLOW.
+    current
+        Where values expire (attributes): what comes after `finalize`.
     """
 
     label: str
@@ -179,3 +197,4 @@ class AggregateFunction:
     empty: Any
     finalize: Callable[..., Any] = field(compare=False)
     finalize_rows: Callable[..., pl.Expr] = field(compare=False)
+    current: CurrentValue | None = field(default=None, compare=False)

@@ -58,7 +58,7 @@ def code_expr(column: str, bins: int) -> pl.Expr:
     within = (fraction * (4.0 - fraction) * (bins / 3.0)).floor().cast(pl.Int64)
     code = (bits // _FRACTIONS - 1) * bins + within + 1
     signed = pl.when(bits < _FRACTIONS).then(0).when(value < 0).then(-code).otherwise(code)
-    return pl.when(value.is_not_nan()).then(signed)
+    return pl.when(value.is_not_nan()).then(signed).alias(column)
 
 
 @lru_cache(maxsize=65_536)

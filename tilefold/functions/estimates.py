@@ -15,6 +15,7 @@ import polars as pl
 from tilefold.functions.registers import RANKS, Bytes, Ints
 
 _ALPHA = 1 / (2 * math.log(2))
+_MOST = 2**63 - 1
 _ROWS_AT_ONCE = 16_384
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +32,7 @@ def estimate(registers: Bytes) -> int:
     for count in counts[-2:0:-1]:
         z = 0.5 * (z + count)
     z = z + size * _sigma(counts[0] / size)
-    return round(_ALPHA * size * size / z)
+    return min(round(_ALPHA * size * size / z), _MOST) if z else _MOST
 
 
 def _sigma(x: float) -> float:
@@ -78,7 +79,10 @@ def _estimates(entries: pl.Series, precision: int) -> Ints:
     seen = lengths > 0
     z[seen] = z[seen] + size * _each(_sigma, counts[seen, 0] / size)
     result: Ints = np.zeros(len(entries), np.int64)
-    result[seen] = np.rint(_ALPHA * size * size / z[seen]).astype(np.int64)
+    with np.errstate(divide="ignore"):  # of registers that are all full nothing is known but that they are
+        found = np.rint(_ALPHA * size * size / z[seen])
+    fits = found < _MOST
+    result[seen] = np.where(fits, np.where(fits, found, 0).astype(np.int64), _MOST)
     return result
 
 

@@ -13,6 +13,7 @@ from tilefold.functions.cardinality import DEFAULT_PRECISION as REGISTERS_DEFAUL
 from tilefold.functions.cardinality import cardinality_function
 from tilefold.functions.distinct import Distinct
 from tilefold.functions.extremes import extreme_function
+from tilefold.functions.latest import latest_function
 from tilefold.functions.moments import moments_function
 from tilefold.functions.ordered import Many, many_function, one_function
 from tilefold.functions.quantiles import DEFAULT_PRECISION as BINS_DEFAULT
@@ -85,6 +86,12 @@ def resolve(function: str | FunctionRequest, input_dtype: pl.DataType | None) ->
     return _with_input(request, input_dtype)
 
 
+def resolve_attribute(dtype: pl.DataType) -> AggregateFunction:
+    """The latest value of a column of a type; raises DeclarationError where single values of it are not kept."""
+    _require(FunctionRequest("Attribute"), _is_ordered(dtype), dtype, _ORDERED)
+    return latest_function(dtype)
+
+
 def _without_input(request: FunctionRequest) -> AggregateFunction:
     if request.name != "count":
         mend = "Give it an input_column."
@@ -131,8 +138,8 @@ def _ordered(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
 
 
 def _percentile(request: FunctionRequest) -> AggregateFunction:
-    part = dict(request.params).get("percentile")
-    if part is None or isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part <= 1:
+    part: object = dict(request.params).get("percentile")
+    if isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part <= 1:
         mend = "Write approx_percentile(0.5) for the median."
         raise DeclarationError(complaint(f"function '{request.name}'", "percentile must be from 0 to 1", part, mend))
     return percentile_function(float(part), _precision(request, BINS_DEFAULT, BINS_PRECISION))

@@ -29,7 +29,7 @@ def hash_expr(column: str, dtype: pl.DataType) -> pl.Expr:
     else:
         text = value.cast(physical_dtype(dtype)).cast(pl.Int64).cast(pl.String)
     hashed: pl.Expr = plh.concat_str(text).nchash.xxh3_64()
-    return hashed
+    return hashed.alias(column)
 
 
 def _bits_expr(value: pl.Expr) -> pl.Expr:

@@ -100,7 +100,7 @@ class ViewReader:
             view = None if stream is None else self._context.stream_codec.view(stream)
             values, inexact = self._context.merger.fold(part, view, held, time.end_us)
         else:
-            values, inexact = self._folder.fold(part, held.watermark_us)
+            values, inexact = self._folder.fold(part, held.watermark_us, time.read_us)
         return ViewValues(self, values, inexact, held, time)
 
     def is_late(self, held: Mark, read_us: int) -> bool:
