@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tilefold.functions.bin_bytes import pack, pack_column, pack_one, unpack
+from tilefold.functions.bin_bytes import pack, pack_column, pack_one, unpack, unpack_few
 from tilefold.functions.bins import COUNTS, bins_per_octave, code_of, merged
 
 PRECISIONS = [2, 100, 1000]
@@ -30,6 +30,7 @@ def test_bytes_come_back(precision: int, seed: int) -> None:
         found = unpack(data, bins)
         assert found[0].tolist() == codes.tolist()
         assert found[1].tolist() == counts.tolist()
+        assert unpack_few(data, bins) == dict(zip(codes.tolist(), counts.tolist(), strict=True))
         assert pack_one(int(codes[0]), bins) == pack(codes[:1], np.ones(1, np.int64), bins)
     entries = [(codes * COUNTS + counts).tolist() for codes, counts in rows]
     column = pl.Series("x", [[], *entries, []], dtype=pl.List(pl.Int64))
@@ -45,7 +46,9 @@ def test_bytes_of_several_are_their_sum(seed: int) -> None:
     for codes, counts in parts:
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
             expected[code] = expected.get(code, 0) + count
-    codes, counts = merged(*unpack(b"".join(pack(*part, bins) for part in parts), bins))
+    data = b"".join(pack(*part, bins) for part in parts)
+    assert unpack_few(data, bins) == expected
+    codes, counts = merged(*unpack(data, bins))
     assert dict(zip(codes.tolist(), counts.tolist(), strict=True)) == expected
     assert codes.tolist() == sorted(expected)
 

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tilefold.functions.bins import COUNTS, bins_per_octave, code_expr, code_of, middle_of, percentile, percentile_column
+from tilefold.functions.bins import (
+    COUNTS,
+    bins_per_octave,
+    code_expr,
+    code_of,
+    middle_of,
+    percentile,
+    percentile_column,
+    percentile_of_few,
+)
 
 PRECISIONS = [2, 10, 100, 160, 1000]
 SMALLEST = sys.float_info.min
@@ -99,6 +108,8 @@ def test_percentiles_of_one_row_and_of_many(part: float, seed: int) -> None:
         wanted = middle_of(code_of(values[math.floor(part * (size - 1))], bins), bins)
         shuffled = chance.sample(range(len(codes)), len(codes))
         assert percentile(codes[shuffled], counts[shuffled], part, bins) == wanted
+        few = dict(zip(codes[shuffled].tolist(), counts[shuffled].tolist(), strict=True))
+        assert percentile_of_few(few, part, bins) == wanted
         expected.append(wanted)
     column = pl.Series("x", [None, *rows[:3], [], *rows[3:], None], dtype=pl.List(pl.Int64))
     found = percentile_column(column, part, bins)

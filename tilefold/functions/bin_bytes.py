@@ -49,6 +49,36 @@ def pack_column(entries: pl.Series, bins: int) -> pl.Series:
     return binary_series(entries.name, data, row_sums(sizes, lengths * 2))
 
 
+def unpack_few(data: bytes, bins: int) -> dict[int, int]:
+    """What `unpack` gives, merged: by code the count. For short bytes, for which arrays cost more than they save."""
+    merged: dict[int, int] = {}
+    number = shift = 0
+    short = -1  # of a bin whose count comes next
+    for byte in data:
+        number |= (byte & _SEVEN_BITS) << shift
+        shift += 7
+        if byte & _MORE:
+            continue
+        if short < 0:
+            short = number
+        else:
+            code = _code(short, bins)
+            merged[code] = merged.get(code, 0) + number
+            short = -1
+        number = shift = 0
+    return merged
+
+
+def _code(short: int, bins: int) -> int:
+    """The code that `_short` made this number of."""
+    if not short:
+        return 0
+    zigzag, negative = divmod(short - 1, 2)
+    around = -(zigzag + 1 >> 1) if zigzag & 1 else zigzag >> 1
+    magnitude = around + 1 - EXPONENT_MIN * bins
+    return -magnitude if negative else magnitude
+
+
 def unpack(data: bytes, bins: int) -> tuple[Ints, Ints]:
     """The codes and counts in the bytes of several sets of bins, in no order and not merged."""
     numbers = _from_seven_bits(np.frombuffer(data, np.uint8))

@@ -16,6 +16,7 @@ they are in tables and stores.
 
 import math
 import struct
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -93,6 +94,16 @@ def percentile(codes: Ints, counts: Ints, part: float, bins: int) -> float:
     until = np.cumsum(counts)
     place = math.floor(part * (int(until[-1]) - 1))
     return middle_of(int(codes[np.searchsorted(until, place, side="right")]), bins)
+
+
+def percentile_of_few(counts: Mapping[int, int], part: float, bins: int) -> float:
+    """The same from counts by code."""
+    left = math.floor(part * (sum(counts.values()) - 1))
+    for code in sorted(counts):
+        left -= counts[code]
+        if left < 0:
+            return middle_of(code, bins)
+    raise AssertionError("the place is one of the values")
 
 
 def percentile_column(entries: pl.Series, part: float, bins: int) -> pl.Series:

@@ -11,10 +11,20 @@ from typing import Any
 import polars as pl
 
 from tilefold.functions.base import AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.bin_bytes import pack, pack_column, pack_one, unpack
-from tilefold.functions.bins import COUNTS, bins_per_octave, code_expr, code_of, merged, percentile, percentile_column
+from tilefold.functions.bin_bytes import pack, pack_column, pack_one, unpack, unpack_few
+from tilefold.functions.bins import (
+    COUNTS,
+    bins_per_octave,
+    code_expr,
+    code_of,
+    merged,
+    percentile,
+    percentile_column,
+    percentile_of_few,
+)
 
 DEFAULT_PRECISION = 100
+FEW_BYTES = 100  # up to so many, plain Python is faster than arrays
 
 
 class Bins(Partial):
@@ -68,7 +78,11 @@ def percentile_function(part: float, precision: int) -> AggregateFunction:
     bins = bins_per_octave(precision)
 
     def finish(state: Any) -> float | None:
-        return percentile(*unpack(state, bins), part, bins) if state else None
+        if not state:
+            return None
+        if len(state) <= FEW_BYTES:
+            return percentile_of_few(unpack_few(state, bins), part, bins)
+        return percentile(*unpack(state, bins), part, bins)
 
     def finish_rows(names: list[str]) -> pl.Expr:
         return pl.col(names[0]).map_batches(partial(percentile_column, part=part, bins=bins), return_dtype=pl.Float64())

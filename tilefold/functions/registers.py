@@ -80,8 +80,7 @@ def unpack(packed: Sequence[bytes], precision: int) -> Bytes:
     sparse = b"".join([each for each in packed if len(each) != size])
     if sparse:
         entries = _entries(sparse, entry_width(precision))
-        entries.sort()  # of entries of one register the last one, which has the largest rank, stays
-        registers[entries // RANKS] = entries % RANKS
+        np.maximum.at(registers, entries // RANKS, (entries % RANKS).astype(np.uint8))
     dense = b"".join([each for each in packed if len(each) == size])
     if dense:
         np.maximum(registers, np.frombuffer(dense, np.uint8).reshape(-1, size).max(axis=0), out=registers)
