@@ -149,7 +149,6 @@ def test_aggregation_interval_is_no_schedule() -> None:
     "parameters",
     [
         {"mode": "pandas"},
-        {"aggregation_secondary_key": "merchant"},
     ],
 )
 def test_not_built(parameters: dict[str, Any]) -> None:

@@ -1,10 +1,23 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
-from tests.declaration.samples import AMOUNT, DAY, SCHEMA, TRANSACTIONS, USER, declare, refusal, spend, total
-from tilefold import Attribute, BatchSource, Entity, Field, FileConfig, StreamSource
+from tests.declaration.samples import (
+    AMOUNT,
+    DAY,
+    SCHEMA,
+    TRANSACTIONS,
+    USER,
+    declare,
+    refusal,
+    spend,
+    stream_refusal,
+    total,
+)
+from tilefold import Attribute, BatchSource, Entity, Field, FileConfig, StreamSource, TimeWindowSeries
 from tilefold.errors import NotBuiltYetError
 from tilefold.types import Float64, Int64, String, Timestamp
 
@@ -105,9 +118,47 @@ def test_pandas() -> None:
 
 
 def test_secondary_key() -> None:
-    """A secondary key is not built yet, and the error names it."""
-    message = refusal(aggregation_secondary_key="merchant", kind=NotBuiltYetError)
-    assert "view 'spend': aggregation_secondary_key is not built yet; got 'merchant'" in message
+    """Features are lists by a secondary key, and each window lists its keys, under the window's name."""
+    series = TimeWindowSeries(series_start=-7 * DAY, step_size=DAY)
+    features = [total(time_window=7 * DAY), total(function="count", time_window=7 * DAY), total(time_window=series)]
+    view = declare(features=features, aggregation_secondary_key="merchant")
+    assert {one.name: one.dtype for one in view.features} == {
+        "merchant_keys_7d": pl.List(pl.String),
+        "merchant_keys_1d_series_7d_0s_1d": pl.List(pl.List(pl.String)),
+        "amount_sum_7d": pl.List(pl.Float64),
+        "amount_count_7d": pl.List(pl.Int64),
+        "amount_sum_1d_series_7d_0s_1d": pl.List(pl.List(pl.Float64)),
+    }
+    assert view.secondary_key == Field("merchant", String)
+    assert "merchant" in [column.name for column in view.columns]
+    assert view.version != declare(features=features).version
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"aggregation_secondary_key": "user_id"}, "it must be a column that is neither a join key nor the timestamp"),
+        ({"aggregation_secondary_key": "timestamp"}, "neither a join key nor the timestamp; got 'timestamp'"),
+        ({"aggregation_secondary_key": 5}, "neither a join key nor the timestamp; got 5"),
+        ({"aggregation_secondary_key": "nowhere"}, "the type of aggregation_secondary_key must be known; got 'nowhere'"),
+        ({"aggregation_secondary_key": "amount"}, "aggregation_secondary_key 'amount' must be String, Int8 to Int64"),
+        (
+            {"aggregation_secondary_key": "merchant", "features": [Attribute("merchant", String)]},
+            "aggregation_secondary_key belongs to views of Aggregates; got 'merchant'",
+        ),
+    ],
+)
+def test_wrong_secondary_key(given: dict[str, Any], rule: str) -> None:
+    """It is another column, of a type that keys may have, beside Aggregates."""
+    assert rule.replace("it must be", "aggregation_secondary_key must be") in refusal(**given)
+
+
+def test_a_secondary_key_of_two_trailing_edges() -> None:
+    """Two windows of one name whose edges move differently would list different keys under it."""
+    features = [total(time_window=7 * DAY, trailing_edge=edge) for edge in (DAY, DAY / 24)]
+    named = [replace(features[0], name="one"), replace(features[1], name="other")]
+    message = stream_refusal(features=named, aggregation_secondary_key="merchant")
+    assert "a feature's name may stand once; got 'merchant_keys_7d'" in message
 
 
 def test_ttl() -> None:

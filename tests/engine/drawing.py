@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from tilefold.aggregation_functions import approx_count_distinct, approx_percent
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.time import DAY_US
-from tilefold.functions import FunctionRequest, resolve, resolve_attribute
+from tilefold.functions import FunctionRequest, keys_function, resolve, resolve_attribute
 from tilefold.types import Field
 
 HOUR_US = DAY_US // 24
@@ -56,6 +56,7 @@ class DrawnView:
     join_keys: tuple[Field, ...]
     features: tuple[Feature, ...]
     cell_us: int
+    secondary_key: Field | None = None
 
 
 def feature(column: str | None, function: str | FunctionRequest, windows: tuple[Window, ...], number: int = 0) -> Feature:
@@ -73,6 +74,20 @@ def attribute(column: str, ttl_us: int | None, hop_us: int | None = None, number
     window = Window(None, hop_us=hop_us, ttl_us=ttl_us)
     function = resolve_attribute(dtype)
     return Feature(f"{column}_{number}", column, dtype, function, (window,), is_series=False, dtype=function.result_dtype)
+
+
+def by_secondary(column: str, features: Sequence[Feature]) -> tuple[Field, tuple[Feature, ...]]:
+    """A secondary key, and resolved features parted by it; before them the list of keys of each of their windows."""
+    key = Field(column, INPUTS[column][0])
+    made = []
+    for number, (windows, many) in enumerate(dict.fromkeys((one.windows, one.is_series) for one in features)):
+        keys = keys_function(key.dtype)
+        dtype = pl.List(keys.result_dtype) if many else keys.result_dtype
+        made.append(Feature(f"keys_{number}", None, None, keys, windows, many, dtype, secondary=key))
+    for one in features:
+        values = pl.List(one.function.result_dtype)
+        made.append(replace(one, dtype=pl.List(values) if one.is_series else values, secondary=key))
+    return key, tuple(made)
 
 
 windows_strategy = st.one_of(

@@ -38,7 +38,9 @@ RELAXED = settings(deadline=None, max_examples=120, suppress_health_check=[Healt
 
 def tiles_of(frame: pl.DataFrame, layout: Layout, epochs: int = 1) -> pl.DataFrame:
     """Tile rows of all days, events spread over some epochs."""
-    columns = [*layout.key_names, "timestamp", "event_id", *{o.feature.input_column for o in layout.outputs} - {None}]
+    inputs = {output.feature.input_column for output in layout.outputs} - {None}
+    inputs |= {name for by in layout.by_secondary for name in by.inputs}
+    columns = [*layout.key_names, "timestamp", "event_id", *inputs - {*layout.key_names}]
     frames = [layout.tile_schema.to_frame()]
     days = frame["timestamp"].dt.date()
     for day in sorted(set(days)):
@@ -62,7 +64,7 @@ def scale_of(feature: Feature, frame: pl.DataFrame) -> float:
     total = frame[feature.input_column].cast(pl.Float64).fill_nan(None).abs().sum()
     if "var" in feature.function.label:
         return float(total**2)
-    rounded = 1e3 if feature.dtype == pl.Float32 or "stddev" in feature.function.label else 1.0
+    rounded = 1e3 if feature.function.result_dtype == pl.Float32 or "stddev" in feature.function.label else 1.0
     return float(total * rounded)
 
 

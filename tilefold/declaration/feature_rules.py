@@ -4,7 +4,8 @@ The rule: an unnamed feature is called `{column}_{function}_{window}` (`count_{w
 names are unique, and a column has one type.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -14,7 +15,7 @@ from tilefold.declaration.window_grids import Grid
 from tilefold.declaration.window_rules import resolve_window, window_text
 from tilefold.declaration.windows import TimeWindowSeries, Window
 from tilefold.errors import DeclarationError, complaint
-from tilefold.functions import AggregateFunction, FunctionRequest, resolve, resolve_attribute
+from tilefold.functions import AggregateFunction, FunctionRequest, keys_function, resolve, resolve_attribute
 from tilefold.types import Field
 
 
@@ -38,7 +39,11 @@ def input_of(feature: Aggregate | Attribute) -> Field | None:
 
 
 def resolve_features(
-    thing: str, features: Iterable[Aggregate | Attribute], grid: Grid, ttl_us: int | None
+    thing: str,
+    features: Sequence[Aggregate | Attribute],
+    grid: Grid,
+    ttl_us: int | None,
+    secondary: Field | None = None,
 ) -> tuple[Feature, ...]:
     """Bind every feature to its input's type and its windows.
 
@@ -50,6 +55,8 @@ def resolve_features(
         What the windows must fit.
     ttl_us
         How long attributes are valid; None for ever.
+    secondary
+        The view's secondary key: features then have a value for each key, and each window lists its keys.
 
     Raises
     ------
@@ -60,6 +67,10 @@ def resolve_features(
         _attribute(thing, each, grid, ttl_us) if isinstance(each, Attribute) else _resolve(thing, each, grid)
         for each in features
     )
+    if secondary is not None:
+        texts = [window_text(each.time_window) for each in features if isinstance(each, Aggregate)]
+        lists = _key_lists(secondary, zip(texts, resolved, strict=True))
+        resolved = (*lists, *(_for_each(secondary, one) for one in resolved))
     twice = first_duplicate(feature.name for feature in resolved)
     if twice:
         mend = "Remove one, or give it a name of its own with name=."
@@ -100,6 +111,20 @@ def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
         description=aggregate.description,
         tags=dict(aggregate.tags),
     )
+
+
+def _for_each(secondary: Field, feature: Feature) -> Feature:
+    values = pl.List(feature.function.result_dtype)
+    return replace(feature, dtype=pl.List(values) if feature.is_series else values, secondary=secondary)
+
+
+def _key_lists(secondary: Field, resolved: Iterable[tuple[str, Feature]]) -> Iterator[Feature]:
+    """For each window, with its text, a feature that lists its keys."""
+    for text, windows, is_series in dict.fromkeys((text, one.windows, one.is_series) for text, one in resolved):
+        function = keys_function(secondary.dtype)
+        dtype = pl.List(function.result_dtype) if is_series else function.result_dtype
+        name = f"{secondary.name}_keys_{text}"
+        yield Feature(name, None, None, function, windows, is_series, dtype, secondary=secondary)
 
 
 def _attribute(thing: str, attribute: Attribute, grid: Grid, ttl_us: int | None) -> Feature:

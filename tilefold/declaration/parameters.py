@@ -73,7 +73,8 @@ class BatchViewParameters:
     ttl
         How long an `Attribute` is valid, counted from the read back; else for ever.
     aggregation_secondary_key
-        Not built yet.
+        A column by which every window is parted: features are lists then, one entry for each of its values in the window, which
+        `{column}_keys_{window}` lists in order.
     description, owner, tags
         For people; they change nothing.
 

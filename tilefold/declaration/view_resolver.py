@@ -30,6 +30,7 @@ from tilefold.declaration.view_rules import (
     checked_function,
     compaction_enabled,
     output_columns,
+    secondary_key,
     transformation,
     view_entities,
     view_source,
@@ -90,6 +91,7 @@ class ViewParts:
     cell_us: int
     features: tuple[Feature, ...]
     columns: tuple[Field, ...]
+    secondary_key: Field | None
     timestamp_field: str
     function: FunctionType
     transformation: Transformation
@@ -154,6 +156,7 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
         owner=written.owner,
         tags=dict(written.tags or {}),
         few_cells=_few_cells(parts.features),
+        secondary_key=parts.secondary_key,
     )
 
 
@@ -169,16 +172,18 @@ def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: Funct
     entities = view_entities(thing, written)
     timing = kind.timing(thing, source)
     given = checked_features(thing, written.features)
-    features = resolve_features(thing, given, timing.grid, attributes_ttl_us(thing, written, given))
     keys = [key for entity in entities for key in entity.join_keys]
     timestamp_field = source.timestamp_field if written.timestamp_field is None else written.timestamp_field
+    secondary = secondary_key(thing, written, source, given, [timestamp_field, *(key.name for key in keys)])
+    features = resolve_features(thing, given, timing.grid, attributes_ttl_us(thing, written, given), secondary)
     return ViewParts(
         source=source,
         entities=entities,
         timing=timing,
         cell_us=kind.cell_us(timing.times.schedule_us, [window for feature in features for window in feature.windows]),
         features=features,
-        columns=output_columns(thing, keys, timestamp_field, given),
+        columns=output_columns(thing, keys, timestamp_field, given, secondary),
+        secondary_key=secondary,
         timestamp_field=timestamp_field,
         function=function,
         transformation=transformation(thing, source, written.mode, function),

@@ -24,9 +24,8 @@ from zlib import crc32
 
 import polars as pl
 
-from tilefold.engine.layout import Layout
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
-from tilefold.engine.part_shape import BYTES, LISTS, TIMES, ComponentShape, shapes
+from tilefold.engine.part_shape import BYTES, LISTS, TIMES, ComponentShape, StoredRows, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
 from tilefold.functions.registry import LIST_LIMIT_MAX
 
@@ -94,7 +93,7 @@ class Codec:
         What errors call the bytes.
     """
 
-    def __init__(self, layout: Layout, *, plain: bool = False, what: str = "batch part") -> None:
+    def __init__(self, layout: StoredRows, *, plain: bool = False, what: str = "batch part") -> None:
         self._view, self._what = layout.view_name, what
         self._shapes = shapes(layout)
         self._columns = TIMES + len(self._shapes)

@@ -7,12 +7,12 @@ has no fixed size (texts, bytes, entries of lists) comes after all numbers. Null
     variable   for each component of texts or bytes: the bytes; of lists: the entries, as a column of their own
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
-from tilefold.engine.layout import Layout
 from tilefold.functions import Component
 from tilefold.functions.plain import physical_dtype
 
@@ -46,7 +46,26 @@ class ComponentShape:
     running: str | None
 
 
-def shapes(layout: Layout) -> list[ComponentShape]:
+class StoredRows(Protocol):
+    """What the bytes of rows depend on: a view's layout has it."""
+
+    @property
+    def view_name(self) -> str:
+        """What errors name."""
+        ...
+
+    @property
+    def components(self) -> Sequence[tuple[str, Component]]:
+        """Every stored component with its column's name, in stored order."""
+        ...
+
+    @property
+    def running(self) -> Sequence[str | None]:
+        """For every component the operation of its running totals; None where it has none."""
+        ...
+
+
+def shapes(layout: StoredRows) -> list[ComponentShape]:
     """How each stored component of a layout is stored, in order."""
     components = [component for _, component in layout.components]
     nullable = [number for number, component in enumerate(components) if component.nullable]

@@ -52,7 +52,8 @@ def reference_values(
 
 
 def _feature_value(feature: Feature, events: list[Event], at_us: int, now_us: int) -> Value:
-    values = [_window_value(feature, _inside(window, events, at_us, now_us)) for window in feature.windows]
+    value_of = _window_value if feature.secondary is None else _values_by_key
+    values = [value_of(feature, _inside(window, events, at_us, now_us)) for window in feature.windows]
     return values if feature.is_series else values[0]
 
 
@@ -78,6 +79,16 @@ def _in_stream_window(window: Window, time_us: int, t_us: int) -> bool:
         return t_us - size_us < time_us <= t_us
     grid_us = t_us // hop_us * hop_us
     return grid_us - size_us <= time_us and (time_us < grid_us if window.ends_on_grid else time_us <= t_us)
+
+
+def _values_by_key(feature: Feature, events: list[Event]) -> list[Value]:
+    """For each secondary key among the events, ascending, the value of its own events; of a list of keys the keys."""
+    assert feature.secondary is not None
+    name = feature.secondary.name
+    keys = sorted({event.columns[name] for event in events} - {None})
+    if feature.function.label == "keys":
+        return keys
+    return [_window_value(feature, [event for event in events if event.columns[name] == key]) for key in keys]
 
 
 def _window_value(feature: Feature, events: list[Event]) -> Value:

@@ -21,6 +21,7 @@ import polars as pl
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.layout import FIRST, Layout, Output
+from tilefold.engine.nesting import merged
 from tilefold.engine.tiles import build_tiles, prepare_events
 from tilefold.engine.time import DAY_US
 from tilefold.engine.windows import BEGINNING_US
@@ -105,9 +106,9 @@ class _Cells:
         return build_tiles(self.events, numbered, 0, one_day=False).with_columns(pl.lit(1, pl.UInt32).alias(_ROWS))
 
     def _merged(self, size_us: int) -> pl.LazyFrame:
-        cell = (pl.col(FIRST) // size_us).alias(_CELL)
+        cells = self.of(self._finest_us).lazy().with_columns((pl.col(FIRST) // size_us).alias(_CELL))
         count = pl.len().cast(pl.UInt32).alias(_ROWS)
-        return self.of(self._finest_us).lazy().group_by(_KEY, cell).agg(*self.layout.merge_rows(), count)
+        return merged(cells, [_KEY, _CELL], [*self.layout.spans, count], self.layout.slots)
 
 
 def cell_size_us(window: Window, layout: Layout) -> int:
@@ -139,12 +140,11 @@ def _states(cells: _Cells, requests: pl.DataFrame, window: Window, slots: Sequen
     """The merged states of some slots in each request's window, in the requests' order; null where no event is in it."""
     wanted = [cells.layout.slots[number] for number in slots]
     names = [name for slot in wanted for name in slot.names]
-    states = [expression for slot in wanted for expression in slot.partial.merge_rows(slot.prefix)]
     start, end = bounds_exprs(window, pl.col(EDGE))
     spans = requests.select(REQUEST, _KEY, start.alias(_START), end.alias(_END))
-    parts = [rows.group_by(REQUEST).agg(states).collect() for rows in _inside(cells, spans, window, names)]
-    merged = parts[0] if len(parts) == 1 else pl.concat(parts).group_by(REQUEST).agg(states)
-    found = merged.with_columns(pl.lit(1).alias(_FOUND))
+    parts = [merged(rows, [REQUEST], [], wanted).collect() for rows in _inside(cells, spans, window, names)]
+    whole = parts[0] if len(parts) == 1 else merged(pl.concat(parts).lazy(), [REQUEST], [], wanted).collect()
+    found = whole.with_columns(pl.lit(1).alias(_FOUND))
     return requests.select(REQUEST, READ).join(found, on=REQUEST, how="left", maintain_order="left")
 
 

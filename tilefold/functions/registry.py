@@ -92,6 +92,11 @@ def resolve_attribute(dtype: pl.DataType) -> AggregateFunction:
     return latest_function(dtype)
 
 
+def keys_function(dtype: pl.DataType) -> AggregateFunction:
+    """What lists the secondary keys of a window, in order; the engine binds it to the state that all features share."""
+    return AggregateFunction("keys", (), pl.List(dtype), [], list, pl.col)
+
+
 def _without_input(request: FunctionRequest) -> AggregateFunction:
     if request.name != "count":
         mend = "Give it an input_column."

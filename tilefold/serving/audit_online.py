@@ -173,9 +173,12 @@ def differences(
 def _same(feature: Feature, value: Any, status: Status, must: Any, events: Sequence[Event]) -> bool:
     if must is OVERFLOW:
         return status is Status.OVERFLOW
-    if isinstance(must, list):
-        must = [None if each is OVERFLOW else each for each in must]
-    return agree(value, must, _scale(feature, events))
+    return agree(value, _shown(must), _scale(feature, events))
+
+
+def _shown(must: Any) -> Any:
+    """What a read shows of a value: None for a sum that does not fit."""
+    return [_shown(each) for each in must] if isinstance(must, list) else None if must is OVERFLOW else must
 
 
 def _scale(feature: Feature, events: Sequence[Event]) -> float:

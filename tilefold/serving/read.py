@@ -56,7 +56,8 @@ class ViewReader:
         require_online(view)
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names
-        self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in context.layout.slots)
+        slots = [*context.layout.slots, *(slot for by in context.layout.by_secondary for slot in by.slots)]
+        self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in slots)
         self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
         self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
         self._prefix = online.entity_key(view.name, view.version, "")
@@ -146,17 +147,23 @@ class ViewValues:
         value = self.values[number]
         if self.held is None:
             return Status.NOT_READY
-        if value is OVERFLOW or (isinstance(value, list) and OVERFLOW in value):
+        if _overflows(value):
             return Status.OVERFLOW
         if self._is_late or not self.reader.windows_of[number].isdisjoint(self.inexact):
             return Status.STALE
         return Status.MISSING_DATA if _is_missing(value, self.reader.features[number]) else Status.PRESENT
 
 
+def _overflows(value: Any) -> bool:
+    """Whether a value, or one in a list, does not fit its type."""
+    return value is OVERFLOW or (isinstance(value, list) and any(map(_overflows, value)))
+
+
 def _is_missing(value: Any, feature: Feature) -> bool:
     """Whether no event is behind a value: it is what the function gives of an empty window, in all windows of a series."""
     values = value if feature.is_series else [value]
-    return all(each is None or each == feature.function.empty for each in values)
+    empty = feature.function.empty if feature.secondary is None else []
+    return all(each is None or each == empty for each in values)
 
 
 class FeatureVector:
