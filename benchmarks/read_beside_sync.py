@@ -2,7 +2,7 @@
 
 python -m benchmarks.read_beside_sync [--keys 1000000]
 
-The sync runs in a process of its own, as a Dagster run does.
+The sync runs in a process of its own that gives way, as a Dagster run and `tilefold materialize` do.
 """
 
 import argparse
@@ -26,7 +26,9 @@ CHILD = """
 import sys
 from benchmarks.read_beside_sync import VIEW, opened
 from datetime import datetime
+from tilefold.serving.priority import give_way
 with opened(sys.argv[1]) as ws:
+    give_way()
     print("syncing", flush=True)
     report = ws.sync(VIEW, datetime.fromisoformat(sys.argv[2]), full=True)
     print(report.written, report.duration_s, flush=True)

@@ -13,11 +13,13 @@ import dagster as dg
 from dagster_deltalake.config import AzureConfig, GcsConfig, LocalConfig, S3Config
 from pydantic import Field, PrivateAttr
 
+from tilefold.serving.priority import give_way
 from tilefold.workspace import Workspace
 
 Storage: TypeAlias = LocalConfig | S3Config | AzureConfig | GcsConfig
 
 ROOT, DEFINITIONS = "TILEFOLD_ROOT", "TILEFOLD_DEFINITIONS"
+RUN_NICENESS = "TILEFOLD_RUN_NICENESS"
 ONLINE_URL, STREAM_URL, NAME = "TILEFOLD_ONLINE_URL", "TILEFOLD_STREAM_URL", "TILEFOLD_NAME"
 
 
@@ -80,6 +82,12 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
         return Workspace(
             self.root, self.definitions, self.online_url, name=self.name, storage_options=options, stream=self.stream_url
         )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Let a run give way to what serves reads, where the environment says how much; sensors do not."""
+        niceness = os.environ.get(RUN_NICENESS)
+        if context.run is not None and niceness:
+            give_way(int(niceness))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close what the run opened."""

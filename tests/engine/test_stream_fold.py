@@ -22,8 +22,10 @@ from tests.engine.stream_keys import (
     view_of,
 )
 from tilefold.declaration.windows import Window
+from tilefold.engine.join_zones import Zone, heads_of, join_zones
 from tilefold.engine.mark import Mark
-from tilefold.engine.stream_fold import LOOSE_ROWS, NEWEST_ROWS, Zone, join_zones
+from tilefold.engine.settled_cells import join_at
+from tilefold.engine.stream_fold import LOOSE_ROWS, NEWEST_ROWS
 from tilefold.engine.stream_part import NOTHING_PRUNED_US, Row, StreamPart
 from tilefold.functions import FunctionRequest
 
@@ -370,7 +372,8 @@ def test_an_encoded_group_is_kept_until_it_changes() -> None:
         assert again is not None
         assert again.encoded is None
         again.encoded = b"kept"
-        key.stream_folder._join_cells(again, [Zone(-(2**62), 2**62, SCHEDULE_US)])
+        zones, folder = [Zone(-(2**62), 2**62, SCHEDULE_US)], key.stream_folder
+        join_at(folder._slots, again, heads_of(again, zones, folder._grain_us))
         assert again.encoded is None
         decoded = key.codec.decode(key.codec.encode(part)).groups[1].settled
         assert decoded is not None

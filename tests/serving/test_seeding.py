@@ -17,10 +17,12 @@ from tilefold.serving import seeding
 from tilefold.serving.read import Status
 from tilefold.serving.sync_frames import takes_stream
 from tilefold.stores import tile_table
+from tilefold.stores.stream_parts import StreamParts
 
 WINDOWS = [DAY, TimeWindow(10 * DAY), LifetimeWindow()]
-VIEW = view_of(source(), features=[Aggregate(function="count", time_window=window) for window in WINDOWS])
-LATE = view_of(source(), "late", features=[Aggregate(function="count", time_window=window) for window in WINDOWS])
+COUNTS = [Aggregate(function="count", time_window=window) for window in WINDOWS]
+VIEW = view_of(source(), features=COUNTS)
+LATE = view_of(source(), "late", features=COUNTS)
 
 
 def history(*records: dict[str, Any]) -> pl.DataFrame:
@@ -131,7 +133,7 @@ def test_full_mends_every_part(ws: Workspace) -> None:
     """With `full` wrong and broken stream parts are written anew, and those of keys without any event are removed."""
     ws.ingest("pushed", [record("a", 9.1), record("b", 9.1)])
     ws.materialize("spend")
-    ws.ingest("pushed", [record("a", 9.2), record("c", 8.5)])
+    ws.ingest("pushed", [record("a", 9.2), record("c", 8.4)])
     part = part_of(ws, "b")
     assert part is not None
     wrong = ws.context("spend").stream_codec.encode(part)
@@ -212,6 +214,23 @@ def test_events_after_the_seeding_are_folded_behind_it(ws: Workspace) -> None:
     ws.ingest("pushed", [record("a", 9.4)])
     assert values(ws) == [4, 4, 4]
     assert values(ws, "b") == [1, 1, 1]
+
+
+def test_the_newest_event_is_noted_after_its_drain(tmp_path: Path, online_url: str, stream_url: str) -> None:
+    """Windows that end at the newest event end at that of the parts: one that comes just before the seeding counts for it."""
+    view = view_of(source(), features=COUNTS, aggregation_leading_edge="latest_event")
+    with opened(tmp_path, online_url, stream_url, view) as ws, pytest.MonkeyPatch.context() as patched:
+        ws.append("pushed", history(record("a", 9.1)))
+        begin = StreamParts.begin_seed
+
+        def pushed_meanwhile(self: StreamParts, *given: Any) -> None:
+            ws.ingest("pushed", [record("a", 9.3)])
+            begin(self, *given)
+
+        patched.setattr(StreamParts, "begin_seed", pushed_meanwhile)
+        ws.materialize("spend")
+        assert ws.online_store.streams.latest("pushed") == to_us(day(9.3))
+        assert values(ws) == [2, 2, 2]
 
 
 def test_places_and_marks_come_together(ws: Workspace) -> None:

@@ -7,21 +7,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.simulation.checks import WrongRead
-from tests.simulation.schedule import run
-
-CHUNK = 50
-
-
-def chunk(first: int) -> tuple[int, str]:
-    """The reads that some schedules compared, and what went wrong in the first that failed."""
-    reads = 0
-    for seed in range(first, first + CHUNK):
-        try:
-            reads += run(seed)
-        except WrongRead as error:
-            return reads, str(error)
-    return reads, ""
+from tests.simulation.chunks import CHUNK, chunk
 
 
 def main() -> int:

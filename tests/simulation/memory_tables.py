@@ -83,10 +83,17 @@ class LogChange:
 
 
 class EventTable:
-    """The data of an event log."""
+    """The data of an event log.
+
+    Attributes
+    ----------
+    appended
+        The epoch of every event that did not come by the stream, by its number; of those that were replaced too.
+    """
 
     def __init__(self) -> None:
         self.versions = [LogVersion(0, {}, ())]
+        self.appended: dict[int, int] = {}
 
     def put(self, base: LogVersion, change: LogChange) -> bool:
         """Commit on top of a version; False where another one came first."""
@@ -94,6 +101,7 @@ class EventTable:
             return False
         rows = tuple(row for row in base.rows if row.event.event_id not in change.gone)
         claims = {**base.claims, **change.claims}
+        self.appended |= {row.event.number: row.epoch for row in change.rows if not row.position}
         self.versions.append(LogVersion(base.version + 1, claims, (*rows, *change.rows)))
         return True
 

@@ -5,7 +5,7 @@ code makes of a store, what may have changed is read and compared; in the end no
 rest, and every value must be exact.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -54,6 +54,7 @@ class Temper:
     sleepers: float
     clock_jumps: float
     loose_rows: int
+    newest_rows: int
     script_keys: int
 
     @classmethod
@@ -63,33 +64,35 @@ class Temper:
             steps=chance.randint(15, 45),
             late=chance.choice([0.1, 0.3, 0.6]),
             compactions=chance.choice([0.1, 0.3, 0.9]),
-            appends=chance.choice([0.0, 0.0, 0.1]),
+            appends=chance.choice([0.0, 0.0, 0.1, 0.5]),
             losses=chance.choice([0.0, 0.0, 0.02]),
             sleepers=chance.choice([0.0, 0.02, 0.1]),
             clock_jumps=chance.choice([0.0, 0.0, 0.03]),
             loose_rows=chance.choice([0, 2, 8, 64]),
+            newest_rows=chance.choice([0, 2, 16]),
             script_keys=chance.choice([1, 2, 25]),
         )
 
 
 @dataclass
 class Schedule:
-    """One schedule, from its seed."""
+    """One schedule, from its seed; of `kinds`, which views it draws from, where not from all."""
 
     seed: int
+    kinds: Sequence[int] = range(KINDS)
     jobs: list[Job] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         chance = self.chance = Random(self.seed)
-        odds = Odds(chance.choice([0.0, 0.003, 0.01]), chance.choice([0.0, 0.005, 0.02]))
+        odds = Odds(chance.choice([0.0, 0.003, 0.01, 0.05]), chance.choice([0.0, 0.005, 0.02]))
         self.temper = Temper.drawn(chance)
         self.world = World(chance, odds, chance.randint(1, 3), chance.choice([0, 60, 3600]))
         self.checks = Checks(self.world)
         self.users = USERS[: chance.randint(1, 3)]
-        for number in chance.sample(range(KINDS), chance.randint(1, 2)):
+        for number in chance.sample(self.kinds, min(len(self.kinds), chance.randint(1, 2))):
             self._declare(number)
-        self.late_view = chance.choice([None, None, chance.randrange(KINDS)])
+        self.late_view = chance.choice([None, None, chance.choice(self.kinds)])
         self.processes: list[Process] = [Process(self.world, f"p{n}") for n in range(chance.randint(1, 5))]
         self.backups: list[tuple[MemoryServer, dict[bytes, KeyTruth]]] = []
         self.losses = 0
@@ -211,7 +214,7 @@ class Schedule:
     def _materialize(self, process: Process) -> tuple[str, Callable[[], None]]:
         chance, own = self.chance, self.chance.choice(process.kits)
         newest_us = floor(self.world.clock.now_us, own.view.schedule_us)
-        as_of_us = newest_us - own.view.schedule_us * chance.choice([0, 0, 0, 0, 1])
+        as_of_us = newest_us - own.view.schedule_us * chance.choice([0, 0, 0, 0, 1, 2])
         if as_of_us < START_US:
             return "drain", process.drain
         what = chance.random()
@@ -348,6 +351,7 @@ def _small(temper: Temper) -> Iterator[None]:
     """Product code with small limits, so that few events do what many do elsewhere."""
     limits = [
         (stream_fold, "LOOSE_ROWS", temper.loose_rows),
+        (stream_fold, "NEWEST_ROWS", temper.newest_rows),
         (script_runner, "SCRIPT_KEYS", temper.script_keys),
         (stream_parts, "SCRIPT_KEYS", temper.script_keys),
     ]
@@ -361,15 +365,15 @@ def _small(temper: Temper) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def run(seed: int) -> int:
-    """Run a schedule; how many reads were compared.
+def run(seed: int, kinds: Sequence[int] = range(KINDS)) -> int:
+    """Run a schedule, of these kinds of views; how many reads were compared.
 
     Raises
     ------
     WrongRead
         With the seed and what happened.
     """
-    schedule = Schedule(seed)
+    schedule = Schedule(seed, kinds)
     try:
         return schedule.run()
     except Exception as error:

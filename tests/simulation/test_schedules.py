@@ -1,13 +1,18 @@
 """Five hundred schedules of faults over the product's own code, and proofs that the harness would see what goes wrong."""
 
 import os
+from collections.abc import Sequence
 
 import pytest
 
 from tests.simulation.checks import WrongRead
 from tests.simulation.schedule import run
-from tilefold.engine import merge_stream
+from tests.simulation.views import KINDS, LIFETIME_ALONE
+from tilefold.engine import join_zones, merge_stream, stream_fold
+from tilefold.engine.time import DAY_US
 from tilefold.serving import stream_view
+from tilefold.stores import stream_parts
+from tilefold.stores.stream_log import Kind, Place
 
 SCHEDULES = 500
 BREAKS_WITHIN = 80
@@ -22,11 +27,11 @@ def test_no_schedule_of_faults_gives_a_wrong_read() -> None:
     assert sum(run(seed) for seed in range(SEED, SEED + SCHEDULES)) > SCHEDULES
 
 
-def fails_within(seeds: int) -> bool:
-    """Whether some schedule shows a wrong read."""
+def fails_within(seeds: int, kinds: Sequence[int] = range(KINDS)) -> bool:
+    """Whether some schedule of these views shows a wrong read."""
     for seed in range(seeds):
         try:
-            run(seed)
+            run(seed, kinds)
         except WrongRead:
             return True
     return False
@@ -42,3 +47,22 @@ def test_without_positions_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that does not tell what parts hold already folds it again after a crash, and the simulation says so."""
     monkeypatch.setattr(stream_view, "cuts_of", lambda parts, places: {})  # noqa: ARG005
     assert fails_within(BREAKS_WITHIN)
+
+
+def test_without_saved_epochs_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that knows after a crash where it was, but not the epoch in force there, is seen."""
+    monkeypatch.setattr(stream_parts, "Place", lambda position, epoch: Place(position, 1))  # noqa: ARG005
+    assert fails_within(BREAKS_WITHIN)
+
+
+def test_counted_barriers_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader of the log that counts barriers, where they carry their numbers, is seen."""
+    monkeypatch.setattr(Place, "after", lambda self, entry: Place(entry.position, self.epoch + (entry.kind is Kind.BARRIER)))
+    assert fails_within(BREAKS_WITHIN)
+
+
+def test_cells_across_a_watermark_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that joins cells whatever the schedule is seen, of views without a window whose edges keep cells apart."""
+    zones, month_us = join_zones.join_zones, 30 * DAY_US
+    monkeypatch.setattr(stream_fold, "join_zones", lambda windows, start, end, _: zones(windows, start, end, month_us))
+    assert fails_within(BREAKS_WITHIN, LIFETIME_ALONE)

@@ -147,3 +147,4 @@ def kit(number: int, schedule: timedelta, few: int) -> Kit:
 
 
 KINDS = len(_DECLARED)
+LIFETIME_ALONE = [number for number, (_, windows, _) in enumerate(_DECLARED) if windows == [LifetimeWindow()]]

@@ -4,7 +4,7 @@ The rule: the harness learns what happened from the stores themselves (which pos
 has), never from what product code reports of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -77,12 +77,6 @@ class World:
         """The rows that compaction `barrier` is built from."""
         rows = self.table.versions[self.barriers[barrier]].unique().values()
         return [row for row in rows if row.epoch <= barrier]
-
-    def appended_epochs(self) -> Iterator[tuple[int, int]]:
-        """The number and epoch of every event that did not come by the stream."""
-        for row in self.table.versions[-1].rows:
-            if not row.position:
-                yield row.event.number, row.epoch
 
 
 def mask(events: Iterable[Event]) -> int:

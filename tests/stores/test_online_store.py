@@ -85,6 +85,17 @@ def test_repeating_a_committed_sync_changes_nothing(store: OnlineStore, syncs: S
     assert store.begun(VIEW, VERSION) == []
 
 
+def test_what_is_kept_of_syncs_does_not_grow(store: OnlineStore) -> None:
+    """A process that syncs for months remembers the last sync alone, and still knows an overtaken one as superseded."""
+    marks = [Mark(number, number) for number in range(1, 20)]
+    for mark, after in pairwise(marks):
+        assert store.begin(VIEW, VERSION, mark)
+        assert store.begin(VIEW, VERSION, after)
+        assert store.commit(VIEW, VERSION, after)
+        assert not store.commit(VIEW, VERSION, mark)
+    assert len(store._servers) == 1
+
+
 @pytest.mark.parametrize("begun_only", [True, False])
 @pytest.mark.parametrize("older", [Mark(1, 2), Mark(2, 1), Mark(1, 3), Mark(3, 1)])
 def test_a_sync_that_is_not_above_in_both_parts_is_superseded(store: OnlineStore, older: Mark, begun_only: bool) -> None:

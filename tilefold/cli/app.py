@@ -21,6 +21,7 @@ from tilefold.cli.replaying import run_replay
 from tilefold.cli.session import Session
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
+from tilefold.serving.priority import give_way
 from tilefold.workspace import Workspace
 
 GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
@@ -118,6 +119,7 @@ def materialize(
 ) -> None:
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
+        give_way()  # not before it is open: an embedded server that it starts serves reads
         print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of), full=full)))  # noqa: T201
 
 

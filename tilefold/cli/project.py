@@ -12,6 +12,7 @@ from pathlib import Path
 import tilefold
 from tilefold.cli.session import Session
 from tilefold.errors import FileError, SystemFault, complaint
+from tilefold.serving.priority import RUN_NICENESS
 
 WORKSPACE_FILE = "workspace.yaml"
 INSTANCE_FILE = "dagster.yaml"
@@ -84,6 +85,7 @@ class Project:
             "TILEFOLD_ONLINE_URL": session.online,
             "TILEFOLD_STREAM_URL": session.stream,
             "TILEFOLD_NAME": session.name,
+            "TILEFOLD_RUN_NICENESS": os.environ.get("TILEFOLD_RUN_NICENESS") or str(RUN_NICENESS),
             "DAGSTER_HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join(paths),
         }

@@ -1,28 +1,25 @@
 """Folds events into the stream part of a key, and keeps it small.
 
 The rule: folding never changes what a read at or after its clock gives (or a little before, since clocks differ), as long as
-the batch part is one that is still valid. A row is settled into a cell once the clock has passed it; cells are joined once no
-window can cut them apart: cuts of a window of hop h lie on multiples of h, between where its edge is now and where it will be
-when the next compaction is overdue. Joining keeps to one epoch and one step of the schedule, so no cell straddles a watermark.
-With running totals, joining two cells is leaving out the later one's total, and dropping covered ones is cutting off the front.
+the batch part is one that is still valid. A row is settled into a cell once the clock has passed it; cells are joined where
+`join_zones` says so, and as `settled_cells` does it.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
-from itertools import pairwise
-from math import gcd
 from typing import Any
 
 from tilefold.declaration.windows import Window
 from tilefold.engine.encode_one import totals
+from tilefold.engine.join_zones import Zone, heads_of, join_zones
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import is_covered
+from tilefold.engine.settled_cells import Slot, join_at, merged, without_front
 from tilefold.engine.stream_part import Group, Row, Settled, StreamPart
 from tilefold.engine.time import SECOND_US
-from tilefold.engine.windows import bounds_us, reach_us
+from tilefold.engine.windows import reach_us
 
 LOOSE_ROWS = 64
 """Up to so many rows of a key stay single events."""
@@ -30,27 +27,6 @@ NEWEST_ROWS = 16
 """So many, the newest, always do, and cells are joined as if it were this long ago:"""
 BEHIND_US = 2 * SECOND_US
 """a read whose clock is a little behind the writer's, or that began before the write, is exact too."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """A partial's place among the components."""
-
-    start: int
-    stop: int
-    join: Any
-    fold: Any
-    stored: Any
-    running: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """A stretch of time `[low_us, high_us)` within which cells may be joined if they share a cell of `grid_us`."""
-
-    low_us: int
-    high_us: int
-    grid_us: int
 
 
 class StreamFolder:
@@ -69,7 +45,7 @@ class StreamFolder:
     def __init__(self, layout: Layout, windows: Sequence[Window], schedule_us: int, valid_for_us: int) -> None:
         self._grain_us = layout.grain_us
         self._slots = [
-            _Slot(slot.start, slot.stop, slot.partial.join, slot.partial.fold, slot.partial.stored, slot.running)
+            Slot(slot.start, slot.stop, slot.partial.join, slot.partial.fold, slot.partial.stored, slot.running)
             for slot in layout.slots
         ]
         self._windows = windows
@@ -144,7 +120,7 @@ class StreamFolder:
                 group.loose = group.loose[bisect_left(group.loose, mark.watermark_us, key=lambda row: row.first_us) :]
             if group.settled is not None:
                 edge = mark.watermark_us // self._grain_us
-                group.settled = _without_front(group.settled, bisect_left(group.settled.first, edge))
+                group.settled = without_front(group.settled, bisect_left(group.settled.first, edge))
 
     def _prune(self, part: StreamPart, start_us: int) -> None:
         """Drop rows that end before every window; the part remembers that it did."""
@@ -158,7 +134,7 @@ class StreamFolder:
             if settled is not None and (settled.last[0] + 1) * self._grain_us <= start_us:
                 keep = bisect_left(settled.last, start_us // self._grain_us)
                 part.pruned_us = max(part.pruned_us, (settled.last[keep - 1] + 1) * self._grain_us - 1)
-                group.settled = _without_front(settled, keep)
+                group.settled = without_front(settled, keep)
 
     # --- cells
 
@@ -167,10 +143,10 @@ class StreamFolder:
         passed = bisect_right(group.loose, until_us, key=lambda row: row.last_us)
         if passed:
             fresh = self._cells(group.loose[:passed])
-            group.settled = fresh if group.settled is None else self._merged(group.settled, fresh)
+            group.settled = fresh if group.settled is None else merged(self._slots, group.settled, fresh)
             group.loose = group.loose[passed:]
         if group.settled is not None:
-            self._join_cells(group.settled, zones)
+            join_at(self._slots, group.settled, heads_of(group.settled, zones, self._grain_us))
 
     def _cells(self, rows: Sequence[Row]) -> Settled:
         """Cells of the grain, with totals."""
@@ -200,18 +176,6 @@ class StreamFolder:
             folded += slot.stored(slot.fold(columns[slot.start : slot.stop], 0, len(rows)))
         return tuple(folded)
 
-    def _merged(self, old: Settled, new: Settled) -> Settled:
-        """Cells of both; those that overlap become one."""
-        plan = _interleaved(old, new)
-        columns: list[list[Any]] = []
-        for slot in self._slots:
-            ours, theirs = old.columns[slot.start : slot.stop], new.columns[slot.start : slot.stop]
-            pick = _total_at if slot.running else _cell_at
-            rows = [pick(slot.join, ours, theirs, step) for step in plan]
-            columns += map(list, zip(*rows, strict=True))
-        firsts, lasts = [step.first for step in plan], [step.last for step in plan]
-        return Settled(firsts, lasts, columns, max(old.newest_us, new.newest_us))
-
     def _zones_at(self, start_us: int, now_us: int) -> list[Zone]:
         known, zones = self._zones
         if known != (start_us, now_us):
@@ -219,123 +183,7 @@ class StreamFolder:
             self._zones = ((start_us, now_us), zones)
         return zones
 
-    def _join_cells(self, settled: Settled, zones: Sequence[Zone]) -> None:
-        heads = _heads(settled, zones, self._grain_us)
-        if len(heads) == len(settled.first):
-            return
-        ends = [*heads[1:], len(settled.first)]
-        columns: list[list[Any]] = []
-        for slot in self._slots:
-            own = settled.columns[slot.start : slot.stop]
-            if slot.running:
-                columns += [[column[head] for head in heads] for column in own]
-            else:
-                joined = [_reduced(slot.join, own, head, end) for head, end in zip(heads, ends, strict=True)]
-                columns += map(list, zip(*joined, strict=True))
-        settled.last = [settled.last[end - 1] for end in ends]
-        settled.first = [settled.first[head] for head in heads]
-        settled.columns, settled.encoded = columns, None
-
 
 def _newest_us(part: StreamPart) -> int:
     """When the rows begin that stay single in any case."""
     return nlargest(NEWEST_ROWS, (row.last_us for group in part.groups.values() for row in group.loose[-NEWEST_ROWS:]))[-1]
-
-
-def _without_front(settled: Settled, count: int) -> Settled | None:
-    """Totals run from the newest cell back, so those of the others stay as they are."""
-    if not count:
-        return settled
-    if count == len(settled.first):
-        return None
-    columns = [column[count:] for column in settled.columns]
-    return Settled(settled.first[count:], settled.last[count:], columns, settled.newest_us)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A cell of a merge: its span, from where on either side's totals count, and which cells of either are in it."""
-
-    first: int
-    last: int
-    old: int
-    new: int
-    old_end: int
-    new_end: int
-
-
-def _interleaved(old: Settled, new: Settled) -> list[_Step]:
-    steps: list[_Step] = []
-    one = other = 0
-    while one < len(old.first) or other < len(new.first):
-        old_first = one < len(old.first) and (other == len(new.first) or old.first[one] <= new.first[other])
-        first, last = (old.first[one], old.last[one]) if old_first else (new.first[other], new.last[other])
-        start_one, start_other = one, other
-        grew = True
-        while grew:
-            grew = False
-            while one < len(old.first) and old.first[one] <= last:
-                last, one, grew = max(last, old.last[one]), one + 1, True
-            while other < len(new.first) and new.first[other] <= last:
-                last, other, grew = max(last, new.last[other]), other + 1, True
-        steps.append(_Step(first, last, start_one, start_other, one, other))
-    return steps
-
-
-def _total_at(join: Any, old: list[list[Any]], new: list[list[Any]], step: _Step) -> tuple[Any, ...]:
-    """What runs from a cell to the newest one, over both sides."""
-    if step.old == len(old[0]):
-        return tuple(column[step.new] for column in new)
-    if step.new == len(new[0]):
-        return tuple(column[step.old] for column in old)
-    joined: tuple[Any, ...] = join(tuple(column[step.old] for column in old), tuple(column[step.new] for column in new))
-    return joined
-
-
-def _cell_at(join: Any, old: list[list[Any]], new: list[list[Any]], step: _Step) -> tuple[Any, ...]:
-    """What lies in a cell, on both sides."""
-    sides = [(old, step.old, step.old_end), (new, step.new, step.new_end)]
-    held = [_reduced(join, columns, low, high) for columns, low, high in sides if low < high]
-    return held[0] if len(held) == 1 else join(*held)
-
-
-def _reduced(join: Any, columns: list[list[Any]], low: int, high: int) -> tuple[Any, ...]:
-    state = tuple(column[low] for column in columns)
-    for number in range(low + 1, high):
-        state = join(state, tuple(column[number] for column in columns))
-    return state
-
-
-def join_zones(windows: Iterable[Window], start_us: int, end_us: int, schedule_us: int) -> list[Zone]:
-    """Where cells may be joined, for reads between two times: on the schedule and on the hops whose edges pass there."""
-    passing: list[tuple[int, int, int]] = []
-    for window in windows:
-        hop_us = window.hop_us or 1
-        lows, highs = bounds_us(window, start_us), bounds_us(window, end_us)
-        if window.size_us is not None:
-            passing.append((lows[0], highs[0] + 1, hop_us))
-        if window.offset_us or window.ends_on_grid:
-            passing.append((lows[1], highs[1] + 1, hop_us))
-    edges = sorted({edge for low, high, _ in passing for edge in (low, high)})
-    bounds = [-(2**62), *edges, 2**62]
-    return [
-        Zone(low, high, gcd(schedule_us, *(hop for start, end, hop in passing if start <= low and high <= end)))
-        for low, high in pairwise(bounds)
-    ]
-
-
-def _heads(settled: Settled, zones: Sequence[Zone], grain_us: int) -> list[int]:
-    """The cells that stay; the others join the one before them."""
-    heads: list[int] = []
-    ends = [zone.high_us for zone in zones]
-    before: tuple[int, int] | None = None
-    for number, (first, last) in enumerate(zip(settled.first, settled.last, strict=True)):
-        low_us, high_us = first * grain_us, (last + 1) * grain_us
-        place = bisect_right(ends, low_us)
-        zone = zones[place]
-        step = (place, low_us // zone.grid_us)
-        whole = high_us <= zone.high_us and (high_us - 1) // zone.grid_us == step[1]
-        if not whole or step != before:
-            heads.append(number)
-        before = step if whole else None
-    return heads

@@ -57,7 +57,7 @@ class Sync:
     full
         Write every key, whatever the store seems to hold.
     begun
-        What to do once the sync has begun, before its first key.
+        What to do once the sync has begun and knows what it writes, before its first key.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class Sync:
         """
         if not self._store.begin(self._name, self._version, self._mark):
             return self._report(superseded=True, full=False)
-        self._begun()
         compactions = self._pinned()
         committed = self._store.mark(self._name, self._version)  # after begin: a store emptied before it shows none
         bases = self._bases(compactions, committed)
         to_remove = self._store.emptied(self._name, self._version) if committed else set()
         seeding = self._seed(self._mark)
+        self._begun()  # not before: a seeding brings the event log up to the stream, and writes what it finds there
         seeded = seeding.write() if seeding else None
         done = (seeding is None or seeded is not None) and self._write_all(compactions, bases)
         if not done or not self._store.commit(self._name, self._version, self._mark, seeded):

@@ -23,7 +23,7 @@ from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.online_samples import StoreUsage, scan, stamp_of, usage
 from tilefold.stores.online_scripts import BEGIN, BEGUN_PREFIX, COMMIT, MARK_FIELD, REMOVE, WRITE
-from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_KEYS, Call, batched, spans
+from tilefold.stores.script_runner import SCRIPT_KEYS, Call, batched, spans
 from tilefold.stores.stream_parts import Seeded, StreamParts
 
 # HMGET key b s, as it goes over the wire.
@@ -151,7 +151,7 @@ class OnlineStore:
         state, stamp = self.mark_key(view, version), mark.to_bytes()
         ttl = b"" if ttl_ms is None else b"%d" % ttl_ms
         calls = (Call([state, *entities[span]], [stamp, ttl, *blobs[span]]) for span in spans(map(len, blobs)))
-        return all(all(self._scripts.run_all(WRITE, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+        return all(self._scripts.run(WRITE, call) for call in calls)
 
     def note_emptied(self, view: str, version: str, keys: Sequence[bytes]) -> None:
         """Remember keys that a sync is about to empty, so that a later one can remove them."""
@@ -174,7 +174,7 @@ class OnlineStore:
         """Delete those keys whose batch part is empty, stamped at or below `below` and the mark, and alone; how many."""
         state, stamp = self.mark_key(view, version), below.to_bytes()
         calls = (Call([state, *some], [stamp]) for some in batched(keys, SCRIPT_KEYS))
-        return sum(sum(self._scripts.run_all(REMOVE, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+        return sum(self._scripts.run(REMOVE, call) for call in calls)
 
     def commit(self, view: str, version: str, mark: Mark, seeded: Seeded | None = None) -> bool:
         """Move the view's mark and void the begun syncs not above it, in one step; False where it is superseded.
@@ -193,7 +193,15 @@ class OnlineStore:
         if answer < 0:
             rule = "it must hold all that the sync wrote, but was emptied, replaced or started again meanwhile"
             self._link.faults.fail(StoreUnavailableError, rule, f"no begun sync {mark}", "Sync again: all keys are written.")
-        return answer == 1
+        if answer:
+            self._forget_below(view, version, mark)
+        return bool(answer)
+
+    def _forget_below(self, view: str, version: str, mark: Mark) -> None:
+        """Syncs below a committed mark are superseded, whatever server they began on; its own may be committed again."""
+        for key in [key for key in self._servers if key[:2] == (view, version) and key[2] != mark]:
+            if mark.at_or_above(key[2]):
+                del self._servers[key]
 
     def scan_entities(self, view: str, version: str, count: int | None = None) -> Iterator[bytes]:
         """Keys of a view's entities, in no order, `count` at most; one may come twice while the store grows."""

@@ -15,8 +15,9 @@ from redis.exceptions import NoScriptError, RedisError
 from tilefold.stores.round_trips import RoundTrips, packed
 from tilefold.stores.store_errors import Faults
 
-# The store serves one command at a time, so these set how long a read may wait beside a sync. A hundred keys at once delay it
-# no more than a pipeline of a hundred HSETs does, and go a third faster.
+# The store serves one command at a time, and all of a pipeline that has arrived, so these set how long a read may wait. A
+# script of 25 keys takes it 0.1 ms, of which a third is the script's own cost. A sync sends one at a time (see
+# docs/performance.md); a stream writer, whose events somebody waits for, four.
 SCRIPT_KEYS = 25
 SCRIPT_BYTES = 32 * 1024
 PIPELINE_SCRIPTS = 4

@@ -179,14 +179,14 @@ class StreamParts:
         """Write stream parts, whatever is there; False where another seeding has taken over."""
         state = self._keys.state(view, version)
         calls = (Call([state, *keys[span]], [token, _ttl(ttl_ms), *blobs[span]]) for span in spans(map(len, blobs)))
-        return all(all(self._scripts.run_all(SEED, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+        return all(self._scripts.run(SEED, call) for call in calls)
 
     def keep_only(self, view: str, version: str, token: bytes, keys: Collection[bytes]) -> bool:
         """Remove the stream parts of all other entities; False where another seeding has taken over."""
         state, there = self._keys.state(view, version), scan(self._link, self._keys.all_entities(view, version))
         others = batched((key for key in there if key not in keys), SCRIPT_KEYS)
         calls = (Call([state, *some], [token]) for some in others)
-        return all(all(self._scripts.run_all(CLEAR, batch)) for batch in batched(calls, PIPELINE_SCRIPTS))
+        return all(self._scripts.run(CLEAR, call) for call in calls)
 
     def owners(self, source: str, shards: Sequence[int]) -> dict[int, bytes]:
         """The writer processes that own these shards; those that nobody owns are left out."""
