@@ -21,7 +21,8 @@ LAYOUT = layout_of(full_view(DAY_US))
 
 def _tiles(seed: int, rows: int) -> pl.DataFrame:
     """The tiles of one key with every function of every type, ascending in time."""
-    events = prepare_events(dense_frame(seed, rows).lazy(), LAYOUT, "timestamp", 0)
+    frame = dense_frame(seed, rows).with_columns(key=pl.lit("a"))
+    events = prepare_events(frame.lazy(), LAYOUT, "timestamp", 0)
     return build_tiles(events, LAYOUT, epoch=1, one_day=False).filter(pl.col("key") == "a").collect().sort(FIRST)
 
 
