@@ -10,7 +10,13 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from tilefold.aggregation_functions import approx_count_distinct, approx_percentile
+from tilefold.aggregation_functions import (
+    approx_count_distinct,
+    approx_percentile,
+    decayed_count,
+    decayed_mean,
+    decayed_sum,
+)
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.time import DAY_US
@@ -36,12 +42,14 @@ INPUTS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
 }
 NUMBER_FUNCTIONS: list[str | FunctionRequest] = [
     *("sum", "mean", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "variance", "stddev"),
+    decayed_sum(timedelta(days=1)),
+    decayed_mean(timedelta(hours=5, microseconds=7)),
     *(approx_percentile(part, precision) for part, precision in ((0.5, 100), (0.9, 100), (0, 20))),
 ]
 ANY_FUNCTIONS: list[str | FunctionRequest] = ["count", "min", "max", "first", "last"] + [
     FunctionRequest(name, (("n", n),)) for name in ("first", "last", "first_distinct", "last_distinct") for n in (1, 3)
 ]
-ANY_FUNCTIONS += [approx_count_distinct(8), approx_count_distinct(4)]
+ANY_FUNCTIONS += [approx_count_distinct(8), approx_count_distinct(4), decayed_count(timedelta(days=2))]
 NUMBERS = {"whole", "narrow", "real", "single", "flag"}
 ALL_PAIRS = [(column, function) for column in INPUTS for function in ANY_FUNCTIONS] + [
     (column, function) for column in sorted(NUMBERS) for function in NUMBER_FUNCTIONS

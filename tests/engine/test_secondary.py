@@ -38,8 +38,9 @@ from tilefold.types import Field
 RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), print_blob=True)
 KEY_COLUMNS = ["text", "narrow", "flag", "moment", "day"]
 KEYS = (Field("key", pl.String),)
-PAIRS = [*{str(function): (column, function) for column, function in ALL_PAIRS[::-1] + ALL_PAIRS[::7]}.values()]
-"""Every function, each of some type."""
+TIMELESS = [pair for pair in ALL_PAIRS if "decayed_sum" not in str(pair) and "decayed_count" not in str(pair)]
+PAIRS = [*{str(function): (column, function) for column, function in TIMELESS[::-1] + TIMELESS[::7]}.values()]
+"""Every function that works by a secondary key, each of some type."""
 SHAPES: list[tuple[Window, ...]] = [
     (Window(DAY_US),),
     (Window(5 * DAY_US),),

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.engine.drawing import ALL_PAIRS, INPUTS, dense_values
-from tests.functions.paths import One, physical, reference
+from tests.functions.paths import One, now, physical, reference
 from tilefold.engine.reference import agree
 from tilefold.functions import AggregateFunction, FunctionRequest, Partial, resolve
 from tilefold.functions.sums import Events
@@ -51,9 +51,8 @@ def joined(partial: Partial, tiles: list[Tile]) -> Tile:
 
 def value_of(function: AggregateFunction, tiles: list[Tile]) -> Any:
     """What a function makes of one tile per partial."""
-    return function.finalize(
-        *(partial.fold([[each] for each in tile], 0, 1) for partial, tile in zip(function.partials, tiles, strict=True))
-    )
+    pairs = zip(function.partials, tiles, strict=True)
+    return now(function, function.finalize(*(partial.fold([[each] for each in tile], 0, 1) for partial, tile in pairs)))
 
 
 def scale_of(events: list[One], function: AggregateFunction) -> float:

@@ -1,9 +1,18 @@
 """What functions there are, and what they refuse."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
-from tilefold.aggregation_functions import approx_count_distinct, approx_percentile, last
+from tilefold.aggregation_functions import (
+    approx_count_distinct,
+    approx_percentile,
+    decayed_count,
+    decayed_mean,
+    decayed_sum,
+    last,
+)
 from tilefold.errors import DeclarationError
 from tilefold.functions import FunctionRequest, resolve
 
@@ -67,6 +76,10 @@ def test_lists(name: str) -> None:
         (approx_percentile(0.5, 2.5), pl.Int64(), "precision must be in range"),  # type: ignore[arg-type] # as above
         (approx_percentile(50), pl.Int64(), "function 'approx_percentile': percentile must be from 0 to 1; got 50"),
         (approx_percentile(-0.1), pl.Int64(), "percentile must be from 0 to 1"),
+        ("decayed_sum", pl.Int64(), r"half_life must be a positive timedelta; got None. Write decayed_sum\(timedelta"),
+        (decayed_sum(timedelta(0)), pl.Int64(), "half_life must be a positive timedelta"),
+        (decayed_count(7), pl.Int64(), "half_life must be a positive timedelta; got 7"),  # type: ignore[arg-type] # as above
+        (decayed_mean(timedelta(1)), pl.String(), "function 'decayed_mean': it takes integers"),
         ("approx_percentile", pl.Int64(), r"percentile must be from 0 to 1; got None. Write approx_percentile\(0.5\)"),
     ],
 )

@@ -193,7 +193,8 @@ def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: Funct
 
 def _few_cells(features: Sequence[Feature]) -> int:
     """Up to how many cells of a key stay as they are: of attributes one, since only the latest event counts."""
-    return 1 if all(feature.function.current is not None for feature in features) else FEW_CELLS
+    currents = [feature.function.current for feature in features]
+    return 1 if all(current is not None and current.expires for current in currents) else FEW_CELLS
 
 
 def _check_runtimes(thing: str, written: BatchViewParameters) -> None:

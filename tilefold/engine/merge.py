@@ -17,7 +17,7 @@ from tilefold.declaration.windows import Window
 from tilefold.engine.codec import Part
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
-from tilefold.engine.windows import BEGINNING_US, bounds_us
+from tilefold.engine.windows import bounds_us, moment_us
 from tilefold.functions.base import Pick
 from tilefold.functions.plain import same
 
@@ -87,8 +87,8 @@ class Folder:
             [[places[number, w] for w in out.feature.windows] for number, out in enumerate(layout.outputs)],
             [out.feature.is_series for out in layout.outputs],
         )
-        self._expiring = [
-            (number, current, out.feature.windows[0].ttl_us)
+        self._timed = [
+            (number, current, out.feature)
             for number, out in enumerate(layout.outputs)
             if (current := out.feature.function.current) is not None
         ]
@@ -121,10 +121,13 @@ class Folder:
                 states.append(pick(columns[start]))
             else:
                 states.append(fold(columns[start:stop], *(picks if running else spans)[nest]))
-        return self.finish(states, watermark_us if read_us is None else read_us), inexact
+        return self.finish(states, watermark_us, watermark_us if read_us is None else read_us), inexact
 
-    def finish(self, states: list[Any], at_us: int) -> Sequence[Any]:
-        """The value of every feature at a time, from the states of each call: one per window of its nest."""
+    def finish(self, states: list[Any], edge_us: int, read_us: int) -> Sequence[Any]:
+        """The value of every feature, from the states of each call: one per window of its nest.
+
+        `edge_us` is where windows end that are not moved back, `read_us` when the read is.
+        """
         values: list[Any] = []
         for finalize, one, several in self._finishes:
             if several is not None:
@@ -132,13 +135,17 @@ class Folder:
             else:
                 values += states[one] if finalize is same else map(finalize, states[one])
         arranged = self._arrange(values)
-        return self._without_expired(arranged, at_us) if self._expiring else arranged
+        return self._in_time(arranged, edge_us, read_us) if self._timed else arranged
 
-    def _without_expired(self, values: Sequence[Any], at_us: int) -> list[Any]:
-        left = list(values)
-        for number, current, ttl_us in self._expiring:
-            left[number] = current.of(left[number], BEGINNING_US if ttl_us is None else at_us - ttl_us)
-        return left
+    def _in_time(self, values: Sequence[Any], edge_us: int, read_us: int) -> list[Any]:
+        """Values that expire or fade, as they are at the time of the read."""
+        found = list(values)
+        for number, current, feature in self._timed:
+            held = found[number] if feature.is_series else [found[number]]
+            moments = [moment_us(window, edge_us, read_us, expires=current.expires) for window in feature.windows]
+            now = [current.of(value, moment) for value, moment in zip(held, moments, strict=True)]
+            found[number] = now if feature.is_series else now[0]
+        return found
 
     def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:
         """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""

@@ -86,7 +86,7 @@ class StreamMerger:
         if stream is not None and stream.pruned_us > NOTHING_PRUNED_US:
             inexact |= self._pruned(stream.pruned_us, at_us)
         states = [self._states(slot, pieces, spans) for slot in self._slots]
-        return self._folder.finish(states, at_us), sorted(inexact)
+        return self._folder.finish(states, at_us, at_us), sorted(inexact)
 
     def _pieces(self, batch: Part | None, stream: StreamView | None, mark: Mark) -> Iterator[Piece]:
         if batch is not None and batch.tiles:

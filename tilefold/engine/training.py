@@ -68,7 +68,7 @@ def training_values(
     for window in windows:  # features that share one share its join
         sharing = [number for number, output in enumerate(layout.outputs) if window in output.feature.windows]
         states = _states(cells, spans, window, sorted({slot for number in sharing for slot in layout.outputs[number].slots}))
-        values.update({(number, window): _value(states, layout, layout.outputs[number]) for number in sharing})
+        values.update({(number, window): _value(states, layout, layout.outputs[number], window) for number in sharing})
     return requests.select(REQUEST).with_columns(
         _feature_column(output.feature, [values[number, window] for window in output.feature.windows])
         for number, output in enumerate(layout.outputs)
@@ -145,19 +145,25 @@ def _states(cells: _Cells, requests: pl.DataFrame, window: Window, slots: Sequen
     parts = [merged(rows, [REQUEST], [], wanted).collect() for rows in _inside(cells, spans, window, names)]
     whole = parts[0] if len(parts) == 1 else merged(pl.concat(parts).lazy(), [REQUEST], [], wanted).collect()
     found = whole.with_columns(pl.lit(1).alias(_FOUND))
-    return requests.select(REQUEST, READ).join(found, on=REQUEST, how="left", maintain_order="left")
+    return requests.select(REQUEST, EDGE, READ).join(found, on=REQUEST, how="left", maintain_order="left")
 
 
-def _value(states: pl.DataFrame, layout: Layout, output: Output) -> pl.Series:
+def _value(states: pl.DataFrame, layout: Layout, output: Output, window: Window) -> pl.Series:
     """A feature's value for each request."""
     function = output.feature.function
     names = [layout.slots[number].names for number in output.slots]
     value = function.finalize_rows(*names)
     if function.current is not None:
-        ttl_us = output.feature.windows[0].ttl_us
-        value = function.current.rows(names[0], pl.lit(BEGINNING_US) if ttl_us is None else pl.col(READ) - ttl_us)
+        value = function.current.rows(names[0], _moment(window, expires=function.current.expires))
     found = states.lazy().select(pl.when(pl.col(_FOUND).is_not_null()).then(value).alias("value"))
     return found.select(_or_empty(output.feature)).collect()["value"]
+
+
+def _moment(window: Window, *, expires: bool) -> pl.Expr:
+    """What `moment_us` says of a window, for a column of requests."""
+    if not expires:
+        return pl.col(EDGE) - window.offset_us
+    return pl.lit(BEGINNING_US) if window.ttl_us is None else pl.col(READ) - window.ttl_us
 
 
 def _inside(cells: _Cells, spans: pl.DataFrame, window: Window, names: Sequence[str]) -> Iterator[pl.LazyFrame]:

@@ -60,6 +60,13 @@ def oldest_us(window: Window, at_us: int) -> int:
     return bounds_us(window, at_us)[0] if window.ttl_us is None else at_us - window.ttl_us + 1
 
 
+def moment_us(window: Window, edge_us: int, read_us: int, *, expires: bool) -> int:
+    """The time that `CurrentValue` asks for: up to when events have expired, or from where weights count back."""
+    if not expires:
+        return edge_us - window.offset_us
+    return BEGINNING_US if window.ttl_us is None else read_us - window.ttl_us
+
+
 def reach_us(windows: Iterable[Window]) -> int | None:
     """How far before its edge the longest window begins at most; None where a lifetime is among them."""
     sizes = [_reach_us(window) for window in windows]

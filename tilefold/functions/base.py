@@ -14,6 +14,7 @@ Chronon's `BaseAggregator` (prepare, update, merge, finalize).
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
@@ -33,7 +34,7 @@ class FunctionRequest:
     """A function with parameters, as people ask for it: `last_distinct(3)`."""
 
     name: str
-    params: tuple[tuple[str, int | float], ...] = ()
+    params: tuple[tuple[str, int | float | timedelta], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +156,22 @@ OVERFLOW = _Overflow()
 
 @dataclass(frozen=True, slots=True)
 class CurrentValue:
-    """The last step of a function whose value is valid for a time only; it knows when the read is.
+    """The last step of a function whose value depends on when the read is.
 
     Attributes
     ----------
     of
-        From what `finalize` gave, and the time up to which values have expired, to the value or None.
+        From what `finalize` gave and a time to the value or None. The time is the window's end, from which weights count back;
+        of what expires the time up to which events have expired.
     rows
         The same from the column names of the partial, as an expression.
+    expires
+        Which of the two.
     """
 
     of: Callable[[Any, int], Any]
     rows: Callable[[list[str], pl.Expr], pl.Expr]
+    expires: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +193,7 @@ class AggregateFunction:
     finalize_rows
         From one list of column names per partial to the expression of the value, null where OVERFLOW.
     current
-        Where values expire (attributes): what comes after `finalize`.
+        Where values expire or fade with the time of the read: what comes after `finalize`.
     """
 
     label: str

@@ -50,5 +50,5 @@ def latest_function(dtype: pl.DataType) -> AggregateFunction:
     def value_rows(names: list[str], after_us: pl.Expr) -> pl.Expr:
         return pl.when(pl.col(names[0]) > after_us).then(pl.col(names[2]))
 
-    current = CurrentValue(value_of, value_rows)
+    current = CurrentValue(value_of, value_rows, expires=True)
     return AggregateFunction("latest", (Latest(dtype),), dtype, None, same, lambda names: pl.col(names[2]), current)

@@ -4,6 +4,7 @@ The rule: a function is known here or it does not exist; an unknown name, parame
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from tilefold.errors import DeclarationError, complaint
 from tilefold.functions.base import AggregateFunction, FunctionRequest
 from tilefold.functions.cardinality import DEFAULT_PRECISION as REGISTERS_DEFAULT
 from tilefold.functions.cardinality import cardinality_function
+from tilefold.functions.decayed import decayed_function, decayed_mean_function
 from tilefold.functions.distinct import Distinct
 from tilefold.functions.extremes import extreme_function
 from tilefold.functions.latest import latest_function
@@ -59,7 +61,8 @@ _OF_ORDERED: dict[str, Callable[[str, pl.DataType], AggregateFunction]] = {
     "max": extreme_function,
 }
 _SKETCHES = ("approx_count_distinct", "approx_percentile")
-FUNCTION_NAMES = ("count", *_OF_NUMBERS, *_OF_ORDERED, "first", "last", "first_distinct", "last_distinct", *_SKETCHES)
+_DECAYED = ("decayed_sum", "decayed_count", "decayed_mean")
+FUNCTION_NAMES = ("count", *_OF_NUMBERS, *_OF_ORDERED, *_LIST_FUNCTIONS, *_SKETCHES, *_DECAYED)
 
 
 def resolve(function: str | FunctionRequest, input_dtype: pl.DataType | None) -> AggregateFunction:
@@ -110,12 +113,11 @@ def _with_input(request: FunctionRequest, dtype: pl.DataType) -> AggregateFuncti
         return _OF_NUMBERS[request.name](request.name, dtype)
     if request.name == "count":
         return count_function(request.name)
-    if request.name == "approx_percentile":
-        _require(request, _is_number(dtype), dtype, _NUMBERS)
-        return _percentile(request)
+    if request.name in _DECAYED:
+        return _decayed(request, dtype)
+    if request.name in _SKETCHES:
+        return _sketch(request, dtype)
     _require(request, _is_ordered(dtype), dtype, _ORDERED)
-    if request.name == "approx_count_distinct":
-        return cardinality_function(_precision(request, REGISTERS_DEFAULT, REGISTERS_PRECISION), dtype)
     if request.name in _OF_ORDERED:
         return _OF_ORDERED[request.name](request.name, dtype)
     return _ordered(request, dtype)
@@ -142,12 +144,30 @@ def _ordered(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
     return many_function(f"{request.name}_{limit}", partial, dtype)
 
 
-def _percentile(request: FunctionRequest) -> AggregateFunction:
+def _sketch(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
+    if request.name == "approx_count_distinct":
+        _require(request, _is_ordered(dtype), dtype, _ORDERED)
+        return cardinality_function(_precision(request, REGISTERS_DEFAULT, REGISTERS_PRECISION), dtype)
+    _require(request, _is_number(dtype), dtype, _NUMBERS)
     part: object = dict(request.params).get("percentile")
     if isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part <= 1:
         mend = "Write approx_percentile(0.5) for the median."
         raise DeclarationError(complaint(f"function '{request.name}'", "percentile must be from 0 to 1", part, mend))
     return percentile_function(float(part), _precision(request, BINS_DEFAULT, BINS_PRECISION))
+
+
+def _decayed(request: FunctionRequest, dtype: pl.DataType) -> AggregateFunction:
+    if request.name != "decayed_count":
+        _require(request, _is_number(dtype), dtype, _NUMBERS)
+    half_life: object = dict(request.params).get("half_life")
+    if not isinstance(half_life, timedelta) or half_life <= timedelta(0):
+        mend = f"Write {request.name}(timedelta(days=7))."
+        rule = "half_life must be a positive timedelta"
+        raise DeclarationError(complaint(f"function '{request.name}'", rule, half_life, mend))
+    half_life_us = half_life // timedelta(microseconds=1)
+    if request.name == "decayed_mean":
+        return decayed_mean_function(half_life_us)
+    return decayed_function(request.name.removeprefix("decayed_"), half_life_us)
 
 
 def _precision(request: FunctionRequest, default: int, bounds: tuple[int, int]) -> int:
