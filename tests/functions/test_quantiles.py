@@ -75,3 +75,22 @@ def test_percentiles_of_a_precision_share_their_bins() -> None:
     """The median and the 99th percentile keep one state."""
     one, other, finer = (resolve(approx_percentile(*each), pl.Int64()).partials[0] for each in ((0.5,), (0.99,), (0.5, 200)))
     assert one.name == other.name != finer.name
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, "far apart"])
+def test_windows_together_are_windows_one_by_one(shape: str, seed: int) -> None:
+    """Nested windows, some without values, some with equal tiles: at once the same bits as each alone."""
+    chance = random.Random(seed)
+    draw = SHAPES.get(shape, lambda chance: chance.choice([-1e9, 1e-9, 1e12]) * chance.uniform(1, 2))
+    function = resolve(approx_percentile(0.7), pl.Float64())
+    (partial,) = function.partials
+    tiles = []
+    for size in (0, 300, 1, 40, 1, 200):
+        lifted = partial.lift_all([draw(chance) for _ in range(size)], [0] * size, [""] * size) if size else [[b""]]
+        tiles += partial.stored(partial.fold(lifted, 0, max(size, 1)))
+    column = [*tiles, tiles[2], tiles[2], b""]
+    states = partial.fold_chain([column], [9, 8, 7, 6, 3, 2, 0], 9)
+    assert function.finalize_all is not None
+    for some in (states, states[:2], states[:4], [None, *states[-1:]]):
+        assert list(function.finalize_all(some)) == [function.finalize(state) for state in some]
+    assert function.finalize_all(states[:1]) == [None]

@@ -61,9 +61,13 @@ class _Call(NamedTuple):
 
 
 class _Finish(NamedTuple):
-    """Make values of the states that some calls gave: of the one call, or of several that `several` takes from all."""
+    """Make values of the states that some calls gave: of the one call, or of several that `several` takes from all.
+
+    `finalize_all` makes those of the one call at once.
+    """
 
     finalize: Any
+    finalize_all: Any
     one: int
     several: Callable[[list[Any]], tuple[Any, ...]] | None
 
@@ -129,8 +133,10 @@ class Folder:
         `edge_us` is where windows end that are not moved back, `read_us` when the read is.
         """
         values: list[Any] = []
-        for finalize, one, several in self._finishes:
-            if several is not None:
+        for finalize, finalize_all, one, several in self._finishes:
+            if finalize_all is not None:
+                values += finalize_all(states[one])
+            elif several is not None:
                 values += map(finalize, *several(states))
             else:
                 values += states[one] if finalize is same else map(finalize, states[one])
@@ -183,7 +189,8 @@ def _compile(layout: Layout, nests: list[_Nest], calls: list[_Call], finishes: l
         output = layout.outputs[output_numbers[0]]
         numbers = tuple(_call_of(layout, slot, nest, calls, known_calls) for slot in output.slots)
         several = itemgetter(*numbers) if len(numbers) > 1 else None
-        finishes.append(_Finish(output.feature.function.finalize, numbers[0], several))
+        function = output.feature.function
+        finishes.append(_Finish(function.finalize, function.finalize_all, numbers[0], several))
         for position, window in enumerate(windows):
             places.update({(number, window): taken + position for number in output_numbers})
         taken += len(windows)

@@ -192,6 +192,8 @@ class AggregateFunction:
         From one state per partial, as `fold_chain` gives them, to a plain Python value, None, or OVERFLOW.
     finalize_rows
         From one list of column names per partial to the expression of the value, null where OVERFLOW.
+    finalize_all
+        Where that costs less than one by one: `finalize` of the states of several windows, for functions of one partial.
     current
         Where values expire or fade with the time of the read: what comes after `finalize`.
     """
@@ -203,3 +205,4 @@ class AggregateFunction:
     finalize: Callable[..., Any] = field(compare=False)
     finalize_rows: Callable[..., pl.Expr] = field(compare=False)
     current: CurrentValue | None = field(default=None, compare=False)
+    finalize_all: Callable[[Sequence[Any]], Sequence[Any]] | None = field(default=None, compare=False)

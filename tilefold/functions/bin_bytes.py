@@ -12,7 +12,7 @@ import polars as pl
 from tilefold.functions.bins import EXPONENT_MIN, Ints, parted
 from tilefold.functions.packed import binary_series, row_sums
 
-_SEVEN_BITS, _MORE = 0x7F, 0x80
+_SEVEN_BITS, MORE = 0x7F, 0x80
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -21,7 +21,7 @@ def pack_one(code: int, bins: int) -> bytes:
     """The bytes of a single value's bin."""
     rest, packed = _short(code, bins), bytearray()
     while rest > _SEVEN_BITS:
-        packed.append(rest & _SEVEN_BITS | _MORE)
+        packed.append(rest & _SEVEN_BITS | MORE)
         rest >>= 7
     packed += bytes((rest, 1))
     return bytes(packed)
@@ -57,7 +57,7 @@ def unpack_few(data: bytes, bins: int) -> dict[int, int]:
     for byte in data:
         number |= (byte & _SEVEN_BITS) << shift
         shift += 7
-        if byte & _MORE:
+        if byte & MORE:
             continue
         if short < 0:
             short = number
@@ -79,7 +79,7 @@ def _code(short: int, bins: int) -> int:
     return -magnitude if negative else magnitude
 
 
-def unpack(data: bytes, bins: int) -> tuple[Ints, Ints]:
+def unpack(data: bytes | Bytes, bins: int) -> tuple[Ints, Ints]:
     """The codes and counts in the bytes of several sets of bins, in no order and not merged."""
     numbers = _from_seven_bits(np.frombuffer(data, np.uint8))
     short, counts = numbers[::2], numbers[1::2]
@@ -110,13 +110,13 @@ def _seven_bits(numbers: Ints) -> tuple[Bytes, Ints]:
     out: Bytes = np.zeros(int(sizes.sum()), np.uint8)
     for byte in range(int(sizes.max(initial=0))):
         there = sizes > byte
-        more = np.where(sizes[there] > byte + 1, _MORE, 0)
+        more = np.where(sizes[there] > byte + 1, MORE, 0)
         out[places[there] + byte] = numbers[there] >> (7 * byte) & _SEVEN_BITS | more
     return out, sizes
 
 
 def _from_seven_bits(data: Bytes) -> Ints:
-    ends = np.flatnonzero(data < _MORE)
+    ends = np.flatnonzero(data < MORE)
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
     places = np.arange(len(data)) - np.repeat(starts, ends - starts + 1)
     numbers: Ints = np.add.reduceat((data & _SEVEN_BITS).astype(np.int64) << (7 * places), starts)

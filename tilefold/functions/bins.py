@@ -96,6 +96,15 @@ def percentile(codes: Ints, counts: Ints, part: float, bins: int) -> float:
     return middle_of(int(codes[np.searchsorted(until, place, side="right")]), bins)
 
 
+def percentiles(codes: Ints, counts: Ints, part: float, bins: int) -> list[float | None]:
+    """The same of several rows of counts of ascending codes; None of a row without any."""
+    until = np.cumsum(counts, axis=1)
+    totals = until[:, -1]
+    places = np.floor(part * (totals - 1).astype(np.float64)).astype(np.int64)
+    found = codes[np.minimum((until <= places[:, np.newaxis]).sum(axis=1), len(codes) - 1)].tolist()
+    return [middle_of(code, bins) if total else None for code, total in zip(found, totals.tolist(), strict=True)]
+
+
 def percentile_of_few(counts: Mapping[int, int], part: float, bins: int) -> float:
     """The same from counts by code."""
     left = math.floor(part * (sum(counts.values()) - 1))

@@ -25,11 +25,13 @@ def estimate(registers: Bytes) -> int:
     """About how many different values the registers have seen."""
     size = len(registers)
     precision = size.bit_length() - 1
-    counts = np.bincount(registers, minlength=66 - precision).tolist()
+    counts = np.bincount(registers).tolist()
     if counts[0] == size:
         return 0
-    z = size * _tau(1 - counts[-1] / size)
-    for count in counts[-2:0:-1]:
+    z = 0.0  # and stays so down to the highest rank that a register has
+    if len(counts) == 66 - precision:
+        z = size * _tau(1 - counts.pop() / size)
+    for count in counts[:0:-1]:
         z = 0.5 * (z + count)
     z = z + size * _sigma(counts[0] / size)
     return min(round(_ALPHA * size * size / z), _MOST) if z else _MOST

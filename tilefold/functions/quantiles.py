@@ -4,16 +4,19 @@ The rule: the state is how many values fell into each log-spaced bin (`bins`), w
 same number, and percentiles of one precision share it. Nulls and NaN are skipped; infinities count as what they are.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tilefold.functions.base import AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.bin_bytes import pack, pack_column, pack_one, unpack, unpack_few
+from tilefold.functions.bin_bytes import MORE, pack, pack_column, pack_one, unpack, unpack_few
 from tilefold.functions.bins import (
     COUNTS,
+    Ints,
     bins_per_octave,
     code_expr,
     code_of,
@@ -21,16 +24,18 @@ from tilefold.functions.bins import (
     percentile,
     percentile_column,
     percentile_of_few,
+    percentiles,
 )
 
 DEFAULT_PRECISION = 100
+NEAR_CODES = 4096  # so that a row for all codes between is small
 FEW_BYTES = 100  # up to so many, plain Python is faster than arrays
 
 
 class Bins(Partial):
-    """Bins and counts: in tiles a list of entries, in parts bytes. A state is the bytes of some tiles, one after the other."""
+    """Bins and counts: in tiles a list of entries, in parts bytes. A state is the bytes of some tiles."""
 
-    nothing = b""
+    nothing = ()
 
     def __init__(self, precision: int) -> None:
         self.name = f"bins_{precision}"
@@ -55,7 +60,7 @@ class Bins(Partial):
 
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
-        return b"".join(columns[0][low:high])
+        return tuple(filter(None, columns[0][low:high]))
 
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
@@ -63,7 +68,7 @@ class Bins(Partial):
 
     def stored(self, state: Any) -> tuple[Any, ...]:
         """See `Partial`."""
-        return (pack(*merged(*unpack(state, self.bins)), self.bins) if state else b"",)
+        return (pack(*merged(*unpack(b"".join(state), self.bins)), self.bins) if state else b"",)
 
 
 def _summed(codes: pl.Expr, until: pl.Expr) -> pl.Expr:
@@ -80,15 +85,47 @@ def percentile_function(part: float, precision: int) -> AggregateFunction:
     def finish(state: Any) -> float | None:
         if not state:
             return None
-        if len(state) <= FEW_BYTES:
-            return percentile_of_few(unpack_few(state, bins), part, bins)
-        return percentile(*unpack(state, bins), part, bins)
+        data = b"".join(state)
+        if len(data) <= FEW_BYTES:
+            return percentile_of_few(unpack_few(data, bins), part, bins)
+        return percentile(*unpack(data, bins), part, bins)
+
+    def finish_all(states: Sequence[Any]) -> Sequence[float | None]:
+        tiles = dict.fromkeys(tile for state in states for tile in state or ())
+        if sum(map(len, tiles)) <= FEW_BYTES:
+            return [finish(state) for state in states]
+        return percentiles(*_together(states, list(tiles), bins), part, bins)
 
     def finish_rows(names: list[str]) -> pl.Expr:
         return pl.col(names[0]).map_batches(partial(percentile_column, part=part, bins=bins), return_dtype=pl.Float64())
 
     label = f"approx_percentile_p{_digits(part)}{'' if precision == DEFAULT_PRECISION else f'_precision_{precision}'}"
-    return AggregateFunction(label, (Bins(precision),), pl.Float64(), None, finish, finish_rows)
+    return AggregateFunction(label, (Bins(precision),), pl.Float64(), None, finish, finish_rows, finalize_all=finish_all)
+
+
+def _together(states: Sequence[Any], tiles: list[bytes], bins: int) -> tuple[Ints, Ints]:
+    """All codes of some tiles, ascending, and how often each is in each state: windows share tiles, which are read once."""
+    data = np.frombuffer(b"".join(tiles), np.uint8)
+    codes, counts = unpack(data, bins)
+    starts = np.cumsum([0, *map(len, tiles[:-1])])
+    rows = np.repeat(np.arange(len(tiles)), np.add.reduceat(data < MORE, starts, dtype=np.int64) // 2)
+    different, places = _placed(codes)
+    held = np.zeros((len(tiles), len(different)), np.int64)
+    held[rows, places] = counts
+    numbers = {tile: number for number, tile in enumerate(tiles)}
+    times = np.zeros((len(states), len(tiles)), np.int64)  # a tile may stand in a state twice
+    for number, state in enumerate(states):
+        for tile in state or ():
+            times[number, numbers[tile]] += 1
+    return different, times @ held
+
+
+def _placed(codes: Ints) -> tuple[Ints, Ints]:
+    """Ascending codes, and where each given one is among them: all between the outermost, where these are near each other."""
+    low, high = int(codes.min()), int(codes.max())
+    if high - low < NEAR_CODES:
+        return np.arange(low, high + 1), codes - low
+    return np.unique(codes, return_inverse=True)
 
 
 def _digits(part: float) -> str:

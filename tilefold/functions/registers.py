@@ -76,18 +76,18 @@ def pack_column(entries: pl.Series, precision: int) -> pl.Series:
 def unpack(packed: Sequence[bytes], precision: int) -> Bytes:
     """The registers of several sets, merged."""
     size = 1 << precision
-    registers: Bytes = np.zeros(size, np.uint8)
+    dense = b"".join([each for each in packed if len(each) == size])
+    registers: Bytes = np.frombuffer(dense, np.uint8).reshape(-1, size).max(axis=0) if dense else np.zeros(size, np.uint8)
     sparse = b"".join([each for each in packed if len(each) != size])
     if sparse:
         entries = _entries(sparse, entry_width(precision))
         np.maximum.at(registers, entries // RANKS, (entries % RANKS).astype(np.uint8))
-    dense = b"".join([each for each in packed if len(each) == size])
-    if dense:
-        np.maximum(registers, np.frombuffer(dense, np.uint8).reshape(-1, size).max(axis=0), out=registers)
     return registers
 
 
 def _entries(data: bytes, width: int) -> Ints:
+    if width == 2:  # noqa: PLR2004 - as a type of NumPy's
+        return np.frombuffer(data, "<u2").astype(np.int64)
     columns = np.frombuffer(data, np.uint8).reshape(-1, width).astype(np.int64)
     entries: Ints = sum(columns[:, byte] << (8 * byte) for byte in range(width))  # type: ignore[assignment] # at least one
     return entries
