@@ -14,6 +14,7 @@ import polars as pl
 from benchmarks.streaming import NOW, SOURCE, VIEW, keys_of, payments, streaming_view
 from benchmarks.turns import machine, report, seconds
 from tilefold import Workspace
+from tilefold.cli.quiet_gc import QuietCollector
 
 BATCH = 10_000
 NOBODY = b"benchmark"
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=40)
     asked = parser.parse_args()
     drawn = np.random.default_rng(7)
+    QuietCollector()  # as in the writer process
     with contextlib.ExitStack() as stack:
         root = stack.enter_context(tempfile.TemporaryDirectory())
         now = [NOW]

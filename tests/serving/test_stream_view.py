@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -327,6 +328,26 @@ def test_a_view_behind_the_start_of_its_log_takes_nothing() -> None:
     writer.look()
     caught_up(writer)
     assert held_by(store) == expected_in(log)
+
+
+def test_a_log_that_is_trimmed_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain that knows places which the store has lost may trim before the read, after the look: nothing is folded then."""
+    log = MemoryLog(2)
+    store = started(log)
+    writer = writer_of(log, store)
+    writer.look()
+    for user in "abc":
+        log.event(0, user, BEGIN_US)
+    read = log.read
+
+    def trimmed_before(*given: Any) -> Any:
+        log.trimmed[0] = 2
+        return read(*given)
+
+    monkeypatch.setattr(log, "read", trimmed_before)
+    assert writer.step().entries == 0
+    assert writer.views[0].places is None
+    assert store.parts == {}
 
 
 def test_a_broken_part_stops_the_writer() -> None:

@@ -170,7 +170,7 @@ class Checks:
             shown = self._shown(key, kit, user)
             truth = self._truths[key]
             if lost := truth.shown & ~shown & ~self._gone:
-                raise WrongRead(f"{kit.view.name} of {user} lost the events {list(self._of(lost))}")
+                raise WrongRead(f"{kit.view.name} of {user} lost the events {list(self._numbers(lost))}")
             truth.shown = shown
             for cached in (False, True) if self._world.clock.seconds() >= self._cached_from_s else (False,):
                 self._compare(key, self._read(kit, user, at_us, cached=cached), shown, cached=cached)
@@ -189,6 +189,8 @@ class Checks:
             return
         if cached and part.held.epoch and self._online.mark(seen.kit.view.name, seen.kit.view.version) is None:
             return  # the view lapsed: who knows its mark is wrong for the second that marks are kept
+        if cached:  # whoever knows the mark of a second ago sees a key that has no batch part as it was then
+            shown = self._shown_by(part.held, key, seen.kit, seen.user)
         expected = self._expects(seen.kit, seen.user, shown, part.time.end_us)
         may_be_stale = self._may_be_stale(key, seen, part.held)
         for (name, status), value, wanted in zip(
@@ -199,7 +201,8 @@ class Checks:
             if status is Status.STALE:
                 raise WrongRead(f"{name} of {seen.user} is stale while its batch part is valid: {part.held}")
             if not agree(value, wanted, 1e4):
-                raise WrongRead(f"{name} of {seen.user} is {value!r}, not {wanted!r}, of {list(self._of(shown))}, {cached=}")
+                events = list(self._numbers(shown))
+                raise WrongRead(f"{name} of {seen.user} is {value!r}, not {wanted!r}, of {events}, {cached=}")
 
     def _check_not_ready(self, seen: Seen, *, cached: bool) -> None:
         view = seen.kit.view
@@ -216,7 +219,10 @@ class Checks:
 
     def _shown(self, key: bytes, kit: Kit, user: str) -> int:
         """The events that a key shows."""
-        mark = self._in_force(key, kit)
+        return self._shown_by(self._in_force(key, kit), key, kit, user)
+
+    def _shown_by(self, mark: Mark, key: bytes, kit: Kit, user: str) -> int:
+        """The events that a key shows to whoever takes this mark to be in force."""
         truth = self._truths[key]
         held = 0
         if mark.epoch:
@@ -275,7 +281,7 @@ class Checks:
             wanted = mask(own) & self._counting(kit)
             shown = self._shown(key, kit, user)
             if wanted != shown:
-                raise WrongRead(f"{kit.view.name} of {user} lacks {list(self._of(wanted & ~shown))} in the end")
+                raise WrongRead(f"{kit.view.name} of {user} lacks {list(self._numbers(wanted & ~shown))} in the end")
             seen = self._read(kit, user, None, cached=False)
             if bad := set(seen.vector.statuses.values()) - {Status.PRESENT, Status.MISSING_DATA}:
                 raise WrongRead(f"{kit.view.name} of {user} ends {bad}")

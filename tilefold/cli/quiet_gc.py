@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 QUIET_S = 60.0
 BUSY_S = 600.0
-_NEVER = 1_000_000
+_YOUNG, _MIDDLE, _NEVER = 50_000, 10, 1_000_000
+"""How many objects of a batch come before Python looks among them, in vain: they are rows, and stay."""
 
 
 class QuietCollector:
@@ -21,8 +22,7 @@ class QuietCollector:
         self._now_s, self._lock = now_s, threading.Lock()
         gc.collect()
         gc.freeze()  # modules and definitions stay to the end
-        young, middle, _ = gc.get_threshold()
-        gc.set_threshold(young, middle, _NEVER)
+        gc.set_threshold(_YOUNG, _MIDDLE, _NEVER)
         self._collected_s = now_s()
 
     def rest(self, idle: bool) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tilefold.serving.stream_pieces import is_behind
 from tilefold.serving.stream_ports import Entries, PartStore, StreamTarget
 from tilefold.serving.stream_view import ViewWriter
 from tilefold.stores.stream_log import Place, StreamLog
@@ -83,10 +84,7 @@ class StreamWriter:
         """
         if any(view.places is None for view in self.views) and self._now_s() - self._looked_s >= LOOK_S:
             self.look()
-        after = self.places(shards)
-        if not after:
-            return Step(0, {})
-        read = self._log.read(after, limit, wait_ms)
+        read = self._read(shards, limit, wait_ms)
         if not read:
             return Step(0, {})
         newest_us = self._newest_us(read)
@@ -96,6 +94,23 @@ class StreamWriter:
         if not all(done):
             self.look()
         return Step(sum(map(len, read.values())), {shard: some[-1].position for shard, some in read.items()})
+
+    def _read(self, shards: Collection[int] | None, limit: int, wait_ms: int) -> Entries:
+        """What stands behind the places of all views, none of it missing.
+
+        A log is never trimmed past a place; but a store that came back without its last writes has places of before, and a
+        drain that still knew the others may trim meanwhile. So it is asked after the read where the log begins: a view that is
+        behind that lapses.
+        """
+        while after := self.places(shards):
+            read = self._log.read(after, limit, wait_ms)
+            if not read:
+                break
+            starts = self._log.starts()
+            if not any(view.places is not None and is_behind(view.places, starts) for view in self.views):
+                return read
+            self.look()
+        return {}
 
     def places(self, shards: Collection[int] | None = None) -> dict[int, int]:
         """How far every view is, at least, in each of these shards; nothing where no view takes the log."""
