@@ -17,6 +17,7 @@ from tilefold.engine.layout import EVENTS
 from tilefold.engine.mark import Mark
 from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.tiles import prepare_events
+from tilefold.engine.time import to_us
 from tilefold.functions import OVERFLOW
 from tilefold.functions.base import TIE, TIME
 from tilefold.serving.building import source_events
@@ -158,7 +159,8 @@ def differences(
 ) -> list[str]:
     """What is wrong with the values of one entity, read at a time."""
     view, held = context.view, events or []
-    expected = reference_values(view.features, held, at_us)
+    read_us = to_us(vector.read_at) if view.kind == "batch" else at_us
+    expected = reference_values(view.features, held, at_us, read_us)
     wrong = []
     for feature in view.features:
         name = f"{view.name}.{feature.name}"

@@ -184,6 +184,11 @@ class FeatureVector:
             self.values = {name: _shown(value) for name, value in self.values.items()}
 
     @property
+    def read_at(self) -> datetime:
+        """When the read was: by it attributes of batch views expire."""
+        return to_datetime(self._parts[0].time.read_us)
+
+    @property
     def _sources(self) -> Sequence[tuple[int, int]]:
         return self._service.picks or [(0, number) for number in range(len(self._service.names))]
 
