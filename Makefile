@@ -36,7 +36,7 @@ up: $(INSTALLED) ## the Dagster UI with everything behind it, and a replay of de
 	@exec $(BIN)/tilefold up --speed $(SPEED)
 
 test: $(INSTALLED) ## the tests that need nothing installed
-	$(BIN)/pytest -m "not system"
+	$(BIN)/pytest -n auto --dist loadfile -m "not system"
 
 test-system: $(INSTALLED) ## the tests that need chromium and a foreign Redis (.ci/run installs them)
 	$(BIN)/pytest -m system
