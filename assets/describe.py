@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+import dagster as dg
+
+from resources.settings import server_url
 from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
 
@@ -65,4 +69,14 @@ def _facts(declared: Declared) -> Mapping[str, Any]:
     schedule = str(timedelta(microseconds=declared.schedule_us))
     features = ", ".join(feature.name for feature in declared.features)
     keys = ", ".join(field.name for field in declared.join_keys)
-    return {**delay, "batch_schedule": schedule, "join_keys": keys, "features": features, "version": declared.version}
+    facts = {"batch_schedule": schedule, "join_keys": keys, "features": features, "version": declared.version}
+    return {**delay, **facts, "explain": explain_link(declared)}
+
+
+def explain_link(view: FeatureView) -> dg.MetadataValue:
+    """The page that explains the view's values, where a server is named and serves it."""
+    if not view.online:
+        return dg.MetadataValue.text("not online by its declaration")
+    if not server_url():
+        return dg.MetadataValue.text("set TILEFOLD_SERVER_URL for a link to the server's page, and a check of the server")
+    return dg.MetadataValue.url(f"{server_url()}/explain?{urlencode({'view': view.name})}")

@@ -11,6 +11,7 @@ from assets.checks import view_checks
 from assets.compacted import compacted_asset
 from assets.event_log import event_log_asset
 from assets.online import online_asset
+from assets.server import server_checks
 from assets.spans import Partitioning
 from assets.streams import source_checks
 from assets.tiles import tiles_asset
@@ -27,7 +28,8 @@ def build_assets(definitions: Definitions, partitioning: Partitioning, policy: d
 def build_checks(definitions: Definitions, partitioning: Partitioning) -> list[dg.AssetChecksDefinition]:
     """The checks of all sources and views."""
     of_sources = [check for source in definitions.sources.values() for check in source_checks(source)]
-    return of_sources + [check for view in definitions.views.values() for check in view_checks(view, partitioning)]
+    of_views = [check for view in definitions.views.values() for check in view_checks(view, partitioning)]
+    return of_sources + of_views + server_checks(definitions)
 
 
 def _of_view(view: FeatureView, partitioning: Partitioning, policy: dg.BackfillPolicy) -> Iterator[dg.AssetsDefinition]:

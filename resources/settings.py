@@ -40,3 +40,14 @@ class Setting:
 DRAIN_INTERVAL_S = Setting("TILEFOLD_DRAIN_INTERVAL_S", default=10, least=5)
 HEAL_INTERVAL_S = Setting("TILEFOLD_HEAL_INTERVAL_S", default=3600, least=60)
 REFUSED_SHARE_MAX = Setting("TILEFOLD_REFUSED_SHARE_MAX", default=0.01, least=0)
+SERVER_P99_MAX_S = Setting("TILEFOLD_SERVER_P99_MAX_S", default=0.1, least=0)
+
+
+def server_url() -> str:
+    """Where the feature server is that is looked at from here; empty where there is none."""
+    return os.environ.get("TILEFOLD_SERVER_URL", "").rstrip("/")
+
+
+def server_key() -> str:
+    """The API key that it is asked with; empty for none."""
+    return os.environ.get("TILEFOLD_SERVER_KEY", "")

@@ -19,7 +19,7 @@ from tilefold import (
     Workspace,
     batch_feature_view,
 )
-from tilefold.aggregation_functions import first, last_distinct
+from tilefold.aggregation_functions import approx_count_distinct, approx_percentile, first, last_distinct
 from tilefold.declaration import FeatureView
 from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.time import to_us
@@ -98,10 +98,13 @@ def declare(name: str = "spend", wanted: Sequence[Aggregate] | None = None, **pa
 
 
 def wide_features() -> list[Aggregate]:
-    """Every kind of window: moving, moved back, a series, a lifetime."""
+    """Every kind of window: moving, moved back, a series, a lifetime; and sketches over them."""
+    sketches: list[tuple[Field, Any]] = [(LABEL, approx_count_distinct()), (AMOUNT, approx_percentile(0.5))]
+    windows = (DAY, TimeWindow(2 * DAY, offset=-DAY), LifetimeWindow())
     return [
         *features(DAY, TimeWindow(4 * DAY), TimeWindow(2 * DAY, offset=-DAY), LifetimeWindow()),
         Aggregate(input_column=UNITS, function="sum", time_window=TimeWindowSeries(series_start=-3 * DAY, step_size=DAY)),
+        *(Aggregate(input_column=c, function=f, time_window=window) for window in windows for c, f in sketches),
     ]
 
 

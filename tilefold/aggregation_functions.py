@@ -4,9 +4,21 @@ The rule: each only records what was asked for; its parameters are checked where
 the error can name the view. Functions without parameters are asked for by name: `function="sum"`.
 """
 
+from datetime import timedelta
+
 from tilefold.functions import FunctionRequest
 
-__all__ = ["approx_count_distinct", "approx_percentile", "first", "first_distinct", "last", "last_distinct"]
+__all__ = [
+    "approx_count_distinct",
+    "approx_percentile",
+    "decayed_count",
+    "decayed_mean",
+    "decayed_sum",
+    "first",
+    "first_distinct",
+    "last",
+    "last_distinct",
+]
 
 
 def last(n: int) -> FunctionRequest:
@@ -37,3 +49,18 @@ def approx_count_distinct(precision: int = 8) -> FunctionRequest:
 def approx_percentile(percentile: float, precision: int = 100) -> FunctionRequest:
     """The value below which the part `percentile` (0 to 1) of the values lies, within `1/precision`, relative."""
     return FunctionRequest("approx_percentile", (("percentile", percentile), ("precision", precision)))
+
+
+def decayed_sum(half_life: timedelta) -> FunctionRequest:
+    """The sum of values that weigh 1 at the window's end and half as much each half-life earlier."""
+    return FunctionRequest("decayed_sum", (("half_life", half_life),))
+
+
+def decayed_count(half_life: timedelta) -> FunctionRequest:
+    """How many values there are, each weighing 1 at the window's end and half as much each half-life earlier."""
+    return FunctionRequest("decayed_count", (("half_life", half_life),))
+
+
+def decayed_mean(half_life: timedelta) -> FunctionRequest:
+    """The mean of values, of which newer ones weigh more: half as much each half-life earlier."""
+    return FunctionRequest("decayed_mean", (("half_life", half_life),))

@@ -27,7 +27,8 @@ from tilefold.serving.compaction import run_compaction, run_compactions
 from tilefold.serving.context import ViewContext
 from tilefold.serving.definitions import Given, load_definitions
 from tilefold.serving.events import Frame
-from tilefold.serving.explain import Explanation, explain
+from tilefold.serving.explain import explain
+from tilefold.serving.explained import Explanation
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
@@ -439,10 +440,30 @@ class Workspace:
         selections = [(self.context(view.name), numbers) for view, numbers in self.definitions.selection(name)]
         return features_for_events(selections, checked_spine(spine), timestamp)
 
-    def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
-        """The tiles behind each value of one entity."""
+    def explain(
+        self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False
+    ) -> Explanation:
+        """The tiles behind each value of one entity.
+
+        Parameters
+        ----------
+        reference
+            Compare the values with what plain Python makes of the event log, which a stream is drained into first. It
+            goes over every event of the entity within reach of a window.
+
+        Raises
+        ------
+        InputError
+            As `get_features`; with `reference`, if the entity has more events than plain Python is asked to go over.
+        """
         reader, time = self._parts.view_reader(view), self._read_time(at)
-        return explain(self.context(view), reader, self.online_store, keys, time, now=at is None)
+        explained = explain(self.context(view), reader, self.online_store, keys, time, now=at is None)
+        if not reference:
+            return explained.explanation
+        source = self.definitions.view(view).source.name
+        if self._parts.events(source).has_stream:
+            self.drain(source)
+        return explained.compared()
 
     def online_client(self) -> OnlineClient:
         """A client of the online store's server, for inspection and benchmarks."""

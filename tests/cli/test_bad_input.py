@@ -13,6 +13,7 @@ INTERRUPTED = 130
 MISTYPED = [
     (("get", "spent", "user=1"), "Did you mean spend?"),
     (("explain", "both", "user=1"), "Declared are: spend, turnover"),
+    (("explain", "spend", "user=1", "--feature", "amount"), "It has: amount_sum_36500d"),
     (("materialize", "nothing"), "Declared are: spend, turnover"),
     (("get", "spend"), "join key 'user' is missing; got []. Write user=...."),
     (("get", "both", "user=1"), "join key 'paid' is missing"),

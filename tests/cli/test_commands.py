@@ -94,6 +94,34 @@ def test_explain_shows_the_tiles_behind_a_value(tilefold: Run) -> None:
     assert "2024-03-01 00:00 UTC" in out
 
 
+def test_explain_shows_what_each_tile_brings(tilefold: Run) -> None:
+    """Of a chosen feature: the tiles inside its window, their share, what each gives alone, and what the event log gives."""
+    tilefold("materialize", "spend")
+    code, out, _ = tilefold("explain", "spend", "user=1", "--feature", "amount_sum_36500d", "--reference")
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines()]
+    assert code == 0
+    assert ["2024-03-01 00:00 UTC", "2024-03-01 00:00 UTC", "batch", "-", "2", "100.0%", "4"] in rows
+    assert ["spend.amount_sum_36500d", "4", "agrees"] in rows
+    assert "2 events in the event log, 0 of them came since" in out
+
+
+def test_explain_gives_json(tilefold: Run) -> None:
+    """The same as JSON, with every digit, of one feature or of all."""
+    tilefold("materialize", "spend")
+    code, out, _ = tilefold("explain", "spend", "user=1", "--json", "--reference")
+    found = json.loads(out)
+    (feature,) = found["features"]
+    assert (code, feature["value"], feature["shares"][0]["value"]) == (0, 4.0, 4.0)
+    assert found["reference"]["verdicts"] == {"spend.amount_sum_36500d": "agrees"}
+
+
+def test_explain_says_why_a_value_is_not_plain(tilefold: Run) -> None:
+    """What is served is of 2024: the reason stands below the values."""
+    tilefold("materialize", "spend", "--as-of", "2024-03-02")
+    _, out, _ = tilefold("explain", "spend", "user=1")
+    assert "older than it is valid for. Materialize the view." in out
+
+
 def test_prune_says_what_it_removed(tilefold: Run) -> None:
     """The newest watermarks and the served one stay; each removed compaction has a line."""
     for number in (2, 4, 3, 5):  # the store serves the newest synced one

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.running import MAKE_UP, TILEFOLD_UP, Up, family, free_port, of_root, processes
+from tests.running import MAKE_UP, TILEFOLD_UP, Up, answers, family, free_port, of_root, processes, until
 
 PARTS = ("dagster_webserver", "dagster._daemon", "dagster api grpc", "valkey-server")
 
@@ -88,3 +88,30 @@ def test_a_folder_without_the_project_is_told(tilefold: Run, tmp_path: Path, mon
     monkeypatch.setattr("tilefold.__file__", str(tmp_path / "lib/tilefold/__init__.py"))
     code, _, err = tilefold("up")
     assert (code, "Run it in the project's folder" in err) == (2, True)
+
+
+@pytest.mark.timeout(300)
+def test_it_serves_where_it_is_asked_to(root: Path, definitions: Path) -> None:
+    """With a port for it the feature server is up beside Dagster, whose checks know of it; nothing of it is left at the end."""
+    port = free_port()
+    command = (*TILEFOLD_UP, "--serve-port", str(port))
+    up = Up(root, "--definitions", str(definitions), command=command)
+    try:
+        up.wait_until_it_answers()
+        until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), 60.0, "the server")
+        environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in family(up.process.pid)]
+        assert any(f"TILEFOLD_SERVER_URL=http://127.0.0.1:{port}".encode() in each for each in environments)
+        up.process.send_signal(signal.SIGTERM)
+        assert up.wait_for_its_end()[0] == 0
+        assert of_root(root) == set()
+    finally:
+        up.kill()
+
+
+def test_a_taken_port_of_the_server_is_told(tilefold: Run) -> None:
+    """It is told which of both it is."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, _, err = tilefold("up", "--port", str(free_port()), "--serve-port", str(taken.getsockname()[1]))
+    assert (code, "the feature server: its address must be free" in err) == (2, True)

@@ -13,7 +13,6 @@ from tilefold.aggregation_functions import (
     last,
     last_distinct,
 )
-from tilefold.errors import NotBuiltYetError
 from tilefold.types import Float64, Int64, String
 
 
@@ -92,21 +91,55 @@ def test_no_features(features: object) -> None:
 
 def test_no_feature() -> None:
     """What is no feature is refused."""
-    assert "view 'spend': a feature must be an Aggregate; got 'sum'" in refusal(features=["sum"])
+    assert "view 'spend': a feature must be an Aggregate or an Attribute; got 'sum'" in refusal(features=["sum"])
 
 
 def test_attribute() -> None:
-    """An Attribute is not built yet, and the error names it, the view and what to use."""
-    message = refusal(features=[Attribute("merchant", String)], kind=NotBuiltYetError)
-    assert "view 'spend': an Attribute in features is not built yet; got 'merchant'. Until then use Aggregate" in message
+    """An Attribute has the name and the type of its column; beside it an Aggregate may stand, without it few cells are one."""
+    merchant = Attribute("merchant", String, description="where", tags={"a": "b"})
+    view = declare(features=[merchant])
+    (feature,) = view.features
+    assert (feature.name, feature.input_column, feature.dtype) == ("merchant", "merchant", String())
+    assert (feature.description, feature.tags, feature.is_series) == ("where", {"a": "b"}, False)
+    assert [column.name for column in view.columns] == ["user_id", "timestamp", "merchant"]
+    both = declare(features=[merchant, total()])
+    assert [one.name for one in both.features] == ["merchant", "amount_sum_30d"]
+    assert (view.few_cells, both.few_cells) == (1, 64)
+    assert view.version != declare(features=[merchant], ttl=DAY).version
 
 
-@pytest.mark.parametrize("function", [approx_count_distinct(), approx_percentile(0.5)])
-def test_sketches(function: Any) -> None:
-    """Approximate functions are not built yet, and the error names the view and the function."""
-    message = refusal(features=[total(function=function)], kind=NotBuiltYetError)
-    assert message.startswith(f"view 'spend', feature 'amount_{function.name}'")
-    assert f"got '{function.name}'" in message
+@pytest.mark.parametrize("name", ["a b", "", "1a", 5])
+def test_wrong_name_of_an_attribute(name: Any) -> None:
+    """An Attribute's name is a feature's name."""
+    assert "view 'spend', an Attribute's name: a name must match" in refusal(features=[Attribute(name, String)])
+
+
+def test_attribute_of_a_type_that_is_not_kept() -> None:
+    """Lists and records are refused; the error names the view, the feature and the type."""
+    message = refusal(features=[Attribute("merchant", pl.List(pl.String))])
+    assert message.startswith("view 'spend', feature 'merchant': function 'Attribute': it takes ")
+    assert "got 'List(String)'" in message
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (approx_count_distinct(), "amount_approx_count_distinct_7d"),
+        (approx_count_distinct(12), "amount_approx_count_distinct_12_7d"),
+        (approx_percentile(0.5), "amount_approx_percentile_p0_5_7d"),
+        (approx_percentile(0.5, 200), "amount_approx_percentile_p0_5_precision_200_7d"),
+    ],
+)
+def test_sketches(function: Any, name: str) -> None:
+    """Approximate functions carry their parameters in their names."""
+    assert feature_of(input_column=AMOUNT, function=function).name == name
+
+
+def test_a_percentile_of_texts() -> None:
+    """What has no distance has no percentile; the error names the view, the feature and the type."""
+    message = refusal(features=[total(function=approx_percentile(0.5), input_column=MERCHANT)])
+    assert message.startswith("view 'spend', feature 'merchant_approx_percentile': ")
+    assert "got 'String'" in message
 
 
 def test_trailing_edge() -> None:

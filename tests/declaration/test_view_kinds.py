@@ -23,7 +23,6 @@ from tests.declaration.samples import (
 from tilefold import (
     Aggregate,
     AggregationLeadingEdge,
-    Attribute,
     Entity,
     Field,
     LifetimeWindow,
@@ -34,7 +33,6 @@ from tilefold import (
 from tilefold.aggregation_functions import last_distinct
 from tilefold.declaration import Window
 from tilefold.errors import NotBuiltYetError
-from tilefold.types import String
 
 MINUTE = timedelta(minutes=1)
 
@@ -151,9 +149,6 @@ def test_aggregation_interval_is_no_schedule() -> None:
     "parameters",
     [
         {"mode": "pandas"},
-        {"aggregation_secondary_key": "merchant"},
-        {"features": [Attribute("merchant", String)]},
-        {"features": [total(function="approx_count_distinct")]},
     ],
 )
 def test_not_built(parameters: dict[str, Any]) -> None:

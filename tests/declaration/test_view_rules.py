@@ -1,9 +1,24 @@
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
-from tests.declaration.samples import AMOUNT, DAY, SCHEMA, TRANSACTIONS, USER, declare, refusal, spend, total
-from tilefold import Attribute, BatchSource, Entity, Field, FileConfig, StreamSource
+from tests.declaration.samples import (
+    AMOUNT,
+    DAY,
+    SCHEMA,
+    TRANSACTIONS,
+    USER,
+    declare,
+    refusal,
+    spend,
+    stream_refusal,
+    total,
+)
+from tilefold import Attribute, BatchSource, Entity, Field, FileConfig, StreamSource, TimeWindowSeries
+from tilefold.aggregation_functions import decayed_count, decayed_mean, decayed_sum
 from tilefold.errors import NotBuiltYetError
 from tilefold.types import Float64, Int64, String, Timestamp
 
@@ -104,9 +119,57 @@ def test_pandas() -> None:
 
 
 def test_secondary_key() -> None:
-    """A secondary key is not built yet, and the error names it."""
-    message = refusal(aggregation_secondary_key="merchant", kind=NotBuiltYetError)
-    assert "view 'spend': aggregation_secondary_key is not built yet; got 'merchant'" in message
+    """Features are lists by a secondary key, and each window lists its keys, under the window's name."""
+    series = TimeWindowSeries(series_start=-7 * DAY, step_size=DAY)
+    features = [total(time_window=7 * DAY), total(function="count", time_window=7 * DAY), total(time_window=series)]
+    view = declare(features=features, aggregation_secondary_key="merchant")
+    assert {one.name: one.dtype for one in view.features} == {
+        "merchant_keys_7d": pl.List(pl.String),
+        "merchant_keys_1d_series_7d_0s_1d": pl.List(pl.List(pl.String)),
+        "amount_sum_7d": pl.List(pl.Float64),
+        "amount_count_7d": pl.List(pl.Int64),
+        "amount_sum_1d_series_7d_0s_1d": pl.List(pl.List(pl.Float64)),
+    }
+    assert view.secondary_key == Field("merchant", String)
+    assert "merchant" in [column.name for column in view.columns]
+    assert view.version != declare(features=features).version
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"aggregation_secondary_key": "user_id"}, "it must be a column that is neither a join key nor the timestamp"),
+        ({"aggregation_secondary_key": "timestamp"}, "neither a join key nor the timestamp; got 'timestamp'"),
+        ({"aggregation_secondary_key": 5}, "neither a join key nor the timestamp; got 5"),
+        ({"aggregation_secondary_key": "nowhere"}, "the type of aggregation_secondary_key must be known; got 'nowhere'"),
+        ({"aggregation_secondary_key": "amount"}, "aggregation_secondary_key 'amount' must be String, Int8 to Int64"),
+        (
+            {"aggregation_secondary_key": "merchant", "features": [Attribute("merchant", String)]},
+            "aggregation_secondary_key belongs to views of Aggregates; got 'merchant'",
+        ),
+    ],
+)
+def test_wrong_secondary_key(given: dict[str, Any], rule: str) -> None:
+    """It is another column, of a type that keys may have, beside Aggregates."""
+    assert rule.replace("it must be", "aggregation_secondary_key must be") in refusal(**given)
+
+
+@pytest.mark.parametrize("function", [decayed_sum(DAY), decayed_count(DAY)])
+def test_decayed_by_a_secondary_key(function: Any) -> None:
+    """What fades with the time of the read is not built by a secondary key; a decayed mean is."""
+    features = [total(function=function)]
+    message = refusal(features=features, aggregation_secondary_key="merchant", kind=NotBuiltYetError)
+    assert "view 'spend': decayed sums and counts by a secondary key are not built yet; got 'amount_decayed" in message
+    mean = declare(features=[total(function=decayed_mean(DAY))], aggregation_secondary_key="merchant")
+    assert mean.features[1].name == "amount_decayed_mean_1d_30d"
+
+
+def test_a_secondary_key_of_two_trailing_edges() -> None:
+    """Two windows of one name whose edges move differently would list different keys under it."""
+    features = [total(time_window=7 * DAY, trailing_edge=edge) for edge in (DAY, DAY / 24)]
+    named = [replace(features[0], name="one"), replace(features[1], name="other")]
+    message = stream_refusal(features=named, aggregation_secondary_key="merchant")
+    assert "a feature's name may stand once; got 'merchant_keys_7d'" in message
 
 
 def test_ttl() -> None:
@@ -116,9 +179,17 @@ def test_ttl() -> None:
 
 
 def test_ttl_of_attributes() -> None:
-    """A ttl beside Attributes is not what is wrong: they are not built yet."""
+    """A ttl is how long Attributes are valid; without one they are for ever."""
     features = [Attribute("merchant", String)]
-    assert "an Attribute in features is not built yet" in refusal(ttl=DAY, features=features, kind=NotBuiltYetError)
+    for ttl, ttl_us in ((DAY, 86_400_000_000), (None, None)):
+        (window,) = declare(ttl=ttl, features=features).features[0].windows
+        assert (window.size_us, window.ttl_us) == (None, ttl_us)
+
+
+@pytest.mark.parametrize("ttl", [timedelta(0), -DAY, 30])
+def test_wrong_ttl(ttl: Any) -> None:
+    """A ttl is a positive timedelta."""
+    assert "view 'spend': ttl must be" in refusal(ttl=ttl, features=[Attribute("merchant", String)])
 
 
 @pytest.mark.parametrize("name", ["user spend", "a__b", "spend_", ""])

@@ -2,18 +2,25 @@
 
 import math
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 from hypothesis import strategies as st
 
+from tilefold.aggregation_functions import (
+    approx_count_distinct,
+    approx_percentile,
+    decayed_count,
+    decayed_mean,
+    decayed_sum,
+)
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.time import DAY_US
-from tilefold.functions import FunctionRequest, resolve
+from tilefold.functions import FunctionRequest, keys_function, resolve, resolve_attribute
 from tilefold.types import Field
 
 HOUR_US = DAY_US // 24
@@ -33,10 +40,16 @@ INPUTS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
     ),
     "day": (pl.Date(), st.dates(date(1900, 1, 1), date(2100, 1, 1))),
 }
-NUMBER_FUNCTIONS = ["sum", "mean", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "variance", "stddev"]
+NUMBER_FUNCTIONS: list[str | FunctionRequest] = [
+    *("sum", "mean", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "variance", "stddev"),
+    decayed_sum(timedelta(days=1)),
+    decayed_mean(timedelta(hours=5, microseconds=7)),
+    *(approx_percentile(part, precision) for part, precision in ((0.5, 100), (0.9, 100), (0, 20))),
+]
 ANY_FUNCTIONS: list[str | FunctionRequest] = ["count", "min", "max", "first", "last"] + [
     FunctionRequest(name, (("n", n),)) for name in ("first", "last", "first_distinct", "last_distinct") for n in (1, 3)
 ]
+ANY_FUNCTIONS += [approx_count_distinct(8), approx_count_distinct(4), decayed_count(timedelta(days=2))]
 NUMBERS = {"whole", "narrow", "real", "single", "flag"}
 ALL_PAIRS = [(column, function) for column in INPUTS for function in ANY_FUNCTIONS] + [
     (column, function) for column in sorted(NUMBERS) for function in NUMBER_FUNCTIONS
@@ -51,6 +64,7 @@ class DrawnView:
     join_keys: tuple[Field, ...]
     features: tuple[Feature, ...]
     cell_us: int
+    secondary_key: Field | None = None
 
 
 def feature(column: str | None, function: str | FunctionRequest, windows: tuple[Window, ...], number: int = 0) -> Feature:
@@ -60,6 +74,28 @@ def feature(column: str | None, function: str | FunctionRequest, windows: tuple[
     series = len(windows) > 1
     result = pl.List(bound.result_dtype) if series else bound.result_dtype
     return Feature(f"{column}_{bound.label}_{number}", column, dtype, bound, windows, series, result)
+
+
+def attribute(column: str, ttl_us: int | None, hop_us: int | None = None, number: int = 0) -> Feature:
+    """A resolved attribute of a drawn view; `hop_us` is 0 in a stream view."""
+    dtype = INPUTS[column][0]
+    window = Window(None, hop_us=hop_us, ttl_us=ttl_us)
+    function = resolve_attribute(dtype)
+    return Feature(f"{column}_{number}", column, dtype, function, (window,), is_series=False, dtype=function.result_dtype)
+
+
+def by_secondary(column: str, features: Sequence[Feature]) -> tuple[Field, tuple[Feature, ...]]:
+    """A secondary key, and resolved features parted by it; before them the list of keys of each of their windows."""
+    key = Field(column, INPUTS[column][0])
+    made = []
+    for number, (windows, many) in enumerate(dict.fromkeys((one.windows, one.is_series) for one in features)):
+        keys = keys_function(key.dtype)
+        dtype = pl.List(keys.result_dtype) if many else keys.result_dtype
+        made.append(Feature(f"keys_{number}", None, None, keys, windows, many, dtype, secondary=key))
+    for one in features:
+        values = pl.List(one.function.result_dtype)
+        made.append(replace(one, dtype=pl.List(values) if one.is_series else values, secondary=key))
+    return key, tuple(made)
 
 
 windows_strategy = st.one_of(
@@ -81,6 +117,8 @@ def views(draw: st.DrawFn, max_features: int = 6) -> DrawnView:
     shapes = st.lists(windows_strategy, min_size=1, max_size=2).map(tuple)
     features = [feature(column, function, draw(shapes), number) for number, (column, function) in enumerate(pairs)]
     features.append(feature(None, "count", draw(shapes), 99))
+    expiring = st.tuples(st.sampled_from(sorted(INPUTS)), st.none() | st.integers(1, 6 * DAY_US))
+    features += [attribute(column, ttl_us, number=n) for n, (column, ttl_us) in enumerate(draw(st.lists(expiring, max_size=2)))]
     grain = draw(st.sampled_from([HOUR_US, HOUR_US, DAY_US]))
     if grain == DAY_US:
         features = [_whole_days(one) for one in features]
@@ -90,14 +128,14 @@ def views(draw: st.DrawFn, max_features: int = 6) -> DrawnView:
 
 def _whole_days(one: Feature) -> Feature:
     windows = tuple(
-        Window(
-            None if w.size_us is None else -(-w.size_us // DAY_US) * DAY_US,
-            w.offset_us // DAY_US * DAY_US,
-            w.lifetime_start_us,
+        replace(
+            w,
+            size_us=None if w.size_us is None else -(-w.size_us // DAY_US) * DAY_US,
+            offset_us=w.offset_us // DAY_US * DAY_US,
         )
         for w in one.windows
     )
-    return Feature(one.name, one.input_column, one.input_dtype, one.function, windows, one.is_series, one.dtype)
+    return replace(one, windows=windows)
 
 
 @st.composite
@@ -151,9 +189,11 @@ def dense_frame(seed: int, rows: int = 400) -> pl.DataFrame:
 
 
 def full_view(grain_us: int) -> DrawnView:
-    """Every function of every type over nested, offset and lifetime windows."""
+    """Every function of every type over nested, offset and lifetime windows and series, and attributes of every type."""
     shapes = [(Window(DAY_US),), (Window(5 * DAY_US),), (Window(2 * DAY_US, DAY_US),), (Window(None),)]
     features = [feature(c, f, shape, n) for n, shape in enumerate(shapes) for c, f in ALL_PAIRS]
     steps = tuple(Window(DAY_US, back * DAY_US) for back in (2, 1, 0))
-    features += [feature("real", "sum", steps, 50), feature(None, "count", steps, 51)]
+    features += [feature(column, function, steps, 50) for column, function in ALL_PAIRS]
+    features += [feature(None, "count", steps, 51)]
+    features += [attribute(column, ttl_us, number=n) for n, ttl_us in enumerate((None, 5 * DAY_US + 7)) for column in INPUTS]
     return DrawnView("full", (Field("key", pl.String),), tuple(features), grain_us)

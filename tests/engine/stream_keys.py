@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import strategies as st
 
-from tests.engine.drawing import ALL_PAIRS, INPUTS, DrawnView, dense_values, feature
+from tests.engine.drawing import ALL_PAIRS, INPUTS, DrawnView, attribute, dense_values, feature
 from tests.engine.stream_drawing import BEGIN_US, KEYS, SCHEDULE_US, SPAN_US, cell_us, window_groups
 from tests.functions.paths import physical
 from tilefold.declaration.features import Feature
@@ -27,6 +27,7 @@ from tilefold.engine.merge import Folder, in_force
 from tilefold.engine.merge_stream import StreamMerger
 from tilefold.engine.plan import ReadSpan
 from tilefold.engine.reference import Event, agree, reference_values
+from tilefold.engine.secondary import BySecondary
 from tilefold.engine.stream_codec import StreamCodec
 from tilefold.engine.stream_fold import StreamFolder
 from tilefold.engine.stream_part import Row, StreamPart
@@ -73,18 +74,27 @@ def stream_views(draw: st.DrawFn, max_features: int = 4, *, reaching: bool = Fal
     pairs = draw(st.lists(st.sampled_from(ALL_PAIRS), min_size=1, max_size=max_features))
     features = [feature(column, function, draw(shapes), number) for number, (column, function) in enumerate(pairs)]
     features.append(feature(None, "count", (Window(None, hop_us=0),) if reaching else draw(shapes), 99))
-    return view_of(features)
+    expiring = st.tuples(st.sampled_from(sorted(INPUTS)), st.none() | st.integers(1, 6 * SCHEDULE_US))
+    drawn = draw(st.lists(expiring, max_size=2))
+    return view_of(features + [attribute(column, ttl_us, 0, number) for number, (column, ttl_us) in enumerate(drawn)])
 
 
 def view_of(features: Sequence[Feature]) -> DrawnView:
     """A view of these features, on the finest grid that they need."""
-    return DrawnView("drawn", KEYS, tuple(features), cell_us([window for one in features for window in one.windows]))
+    secondary = next((one.secondary for one in features if one.secondary is not None), None)
+    return DrawnView("drawn", KEYS, tuple(features), cell_us([w for one in features for w in one.windows]), secondary)
+
+
+def columns_of(view: DrawnView) -> list[str]:
+    """What events of a view hold."""
+    secondary = {view.secondary_key.name} if view.secondary_key else set()
+    return sorted(({one.input_column for one in view.features} | secondary) - {None})  # type: ignore[type-var] # no None left
 
 
 @st.composite
 def arrivals(draw: st.DrawFn, view: DrawnView, max_size: int = 40, first_us: int = BEGIN_US) -> list[Arrived]:
     """Events of one key in the order in which they arrive, those of one time among them."""
-    columns = sorted({one.input_column for one in view.features} - {None})
+    columns = columns_of(view)
     values = st.fixed_dictionaries({name: st.none() | INPUTS[name][1] for name in columns})
     times = st.integers(first_us, BEGIN_US + SPAN_US - 1)
     drawn = draw(st.lists(st.tuples(times, values), max_size=max_size))
@@ -94,7 +104,7 @@ def arrivals(draw: st.DrawFn, view: DrawnView, max_size: int = 40, first_us: int
 def many_arrivals(view: DrawnView, chance: random.Random, size: int, *, until_us: int, epochs: int = 1) -> list[Arrived]:
     """Many events of one key, drawn from a seed: every type, nulls, ties and times on edges among them."""
     values = dense_values(chance)
-    columns = sorted({one.input_column for one in view.features} - {None})
+    columns = columns_of(view)
     made = []
     for _ in range(size):
         time_us = chance.randrange(BEGIN_US, max(until_us, BEGIN_US) + 1)
@@ -148,7 +158,9 @@ class StreamKey:
         """An event as a row of the stream part."""
         components: list[Any] = []
         for slot in self.layout.slots:
-            value = physical(one.values.get(slot.column)) if slot.column else None
+            value: Any = physical(one.values.get(slot.column)) if slot.column else None
+            if isinstance(slot.partial, BySecondary):
+                value = {name: physical(one.values[name]) for name in slot.partial.inputs}
             components += slot.partial.lift(value, one.time_us, one.tie)
         return Row(one.time_us, one.time_us, tuple(components))
 

@@ -21,17 +21,19 @@ LAYOUT = layout_of(full_view(DAY_US))
 
 def _tiles(seed: int, rows: int) -> pl.DataFrame:
     """The tiles of one key with every function of every type, ascending in time."""
-    events = prepare_events(dense_frame(seed, rows).lazy(), LAYOUT, "timestamp", 0)
+    frame = dense_frame(seed, rows).with_columns(key=pl.lit("a"))
+    events = prepare_events(frame.lazy(), LAYOUT, "timestamp", 0)
     return build_tiles(events, LAYOUT, epoch=1, one_day=False).filter(pl.col("key") == "a").collect().sort(FIRST)
 
 
 def _plain(tiles: pl.DataFrame) -> list[Row]:
-    columns = [tiles[name].to_physical().to_list() for name, _ in LAYOUT.components]
+    columns = [each.as_in_parts(tiles[name]).to_physical().to_list() for name, each in LAYOUT.components]
     return [Row(*row) for row in zip(tiles[FIRST], tiles[LAST], zip(*columns, strict=True), strict=True)]
 
 
 def _bulk(tiles: pl.DataFrame, layout: Layout) -> bytes:
-    stored = [Stored(tiles[name], each.nullable, layout.running[n]) for n, (name, each) in enumerate(layout.components)]
+    parts = enumerate(layout.components)
+    stored = [Stored(each.as_in_parts(tiles[name]), each.nullable, layout.running[n]) for n, (name, each) in parts]
     first, last = (tiles[name].to_numpy() // layout.grain_us for name in (FIRST, LAST))
     part: bytes = encode_parts(first, last, stored, np.asarray([tiles.height]))[0]
     return part

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.drawing import BEGIN_US, DAYS, HOUR_US, DrawnView, dense_frame, events_frames, full_view, views
+from tests.engine.drawing import (
+    BEGIN_US,
+    DAYS,
+    HOUR_US,
+    INPUTS,
+    DrawnView,
+    attribute,
+    dense_frame,
+    events_frames,
+    full_view,
+    views,
+)
 from tilefold.declaration.features import Feature
 from tilefold.engine.codec import Codec, seal
 from tilefold.engine.compact import compact
@@ -20,13 +31,16 @@ from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.tiles import build_tiles, prepare_events
 from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.functions.base import TIE, TIME
+from tilefold.types import Field
 
 RELAXED = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def tiles_of(frame: pl.DataFrame, layout: Layout, epochs: int = 1) -> pl.DataFrame:
     """Tile rows of all days, events spread over some epochs."""
-    columns = [*layout.key_names, "timestamp", "event_id", *{o.feature.input_column for o in layout.outputs} - {None}]
+    inputs = {output.feature.input_column for output in layout.outputs} - {None}
+    inputs |= {name for by in layout.by_secondary for name in by.inputs}
+    columns = [*layout.key_names, "timestamp", "event_id", *inputs - {*layout.key_names}]
     frames = [layout.tile_schema.to_frame()]
     days = frame["timestamp"].dt.date()
     for day in sorted(set(days)):
@@ -50,7 +64,7 @@ def scale_of(feature: Feature, frame: pl.DataFrame) -> float:
     total = frame[feature.input_column].cast(pl.Float64).fill_nan(None).abs().sum()
     if "var" in feature.function.label:
         return float(total**2)
-    rounded = 1e3 if feature.dtype == pl.Float32 or "stddev" in feature.function.label else 1.0
+    rounded = 1e3 if feature.function.result_dtype == pl.Float32 or "stddev" in feature.function.label else 1.0
     return float(total * rounded)
 
 
@@ -81,6 +95,25 @@ def test_a_read_of_compacted_tiles_equals_the_reference(
     tiles = tiles_of(frame, layout, epochs).filter(pl.col("tf_first_us") < watermark_us)
     parts = compact(tiles, layout, Folder(layout).windows, at_watermark(watermark_us), few)
     assert_reads_equal_reference(view, layout, frame, parts, watermark_us)
+
+
+@pytest.mark.parametrize("few", [0, 64])
+@pytest.mark.parametrize("later_us", [0, 1, HOUR_US, 4 * DAY_US])
+def test_attributes_expire_by_the_time_of_the_read(later_us: int, few: int) -> None:
+    """The latest event below the watermark, null or not, as long as it is valid where the read is, to the microsecond."""
+    ttls = (None, 3 * DAY_US, 3 * DAY_US + 1, HOUR_US, 1)
+    features = tuple(attribute(column, ttl_us, number=n) for n, ttl_us in enumerate(ttls) for column in INPUTS)
+    view = DrawnView("drawn", (Field("key", pl.String),), features, HOUR_US)
+    layout, frame, watermark_us = layout_of(view), dense_frame(3, 40), BEGIN_US + 8 * DAY_US
+    tiles = tiles_of(frame, layout).filter(pl.col("tf_last_us") < watermark_us)
+    parts = compact(tiles, layout, Folder(layout).windows, at_watermark(watermark_us), few)
+    for row in parts.to_dicts():
+        decoded = Codec(layout).decode(seal(row["tf_part"], Mark(watermark_us, 1)))
+        values, inexact = Folder(layout).fold(decoded, watermark_us, watermark_us + later_us)
+        events = events_of(frame, layout, (row["key"],))
+        expected = reference_values(features, events, watermark_us, watermark_us + later_us)
+        assert all(agree(*pair) for pair in zip(values, expected.values(), strict=True))
+        assert not inexact
 
 
 @RELAXED

@@ -17,7 +17,7 @@ from tilefold.engine.layout import is_moved
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import is_covered
 from tilefold.engine.stream_part import NOTHING_PRUNED_US
-from tilefold.engine.windows import bounds_us
+from tilefold.engine.windows import bounds_us, oldest_us
 
 RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), print_blob=True)
 LOOSE = st.sampled_from([(0, 0), (4, 2), (64, 16)])
@@ -96,7 +96,7 @@ def test_a_window_is_inexact_exactly_if_a_row_is_cut(drawn: st.DataObject, few: 
                 start_us, end_us = bounds_us(window, at_us)
                 cut = is_cut(rows, start_us) or (is_moved(window) and is_cut(rows, end_us))
                 reachable = start_us < end_us or is_moved(window)
-                told = pruned_us != NOTHING_PRUNED_US and start_us <= pruned_us
+                told = pruned_us != NOTHING_PRUNED_US and oldest_us(window, at_us) <= pruned_us
                 assert (window in key.inexact(at_us)) == ((reachable and cut) or told), (at_us, window)
 
 

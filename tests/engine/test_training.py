@@ -1,11 +1,24 @@
 """Training values are those of the reference at each row's own time."""
 
+from typing import Any
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.drawing import ALL_PAIRS, BEGIN_US, DAYS, HOUR_US, DrawnView, dense_frame, feature, full_view
+from tests.engine.drawing import (
+    ALL_PAIRS,
+    BEGIN_US,
+    DAYS,
+    HOUR_US,
+    INPUTS,
+    DrawnView,
+    attribute,
+    dense_frame,
+    feature,
+    full_view,
+)
 from tests.engine.stream_drawing import Drawn, drawn_parts, events_frame, view_of, window_groups
 from tests.engine.test_invariants import events_of, scale_of
 from tilefold.declaration.windows import Window
@@ -13,11 +26,16 @@ from tilefold.engine import training
 from tilefold.engine.layout import layout_of
 from tilefold.engine.reference import OVERFLOW, agree, reference_values
 from tilefold.engine.time import DAY_US
-from tilefold.engine.training import EDGE, REQUEST, bounds_exprs, cell_size_us, training_values
+from tilefold.engine.training import EDGE, READ, REQUEST, bounds_exprs, cell_size_us, training_values
 from tilefold.engine.windows import bounds_us
 from tilefold.types import Field
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+
+
+def in_frames(value: Any) -> Any:
+    """What a frame shows of a value: null for a sum that does not fit."""
+    return [in_frames(each) for each in value] if isinstance(value, list) else None if value is OVERFLOW else value
 
 
 @pytest.mark.parametrize("grain_us", [HOUR_US, DAY_US])
@@ -32,8 +50,21 @@ def test_training_values_equal_the_reference(grain_us: int) -> None:
     for (key, edge_us), row in zip(asked, found, strict=True):
         expected = reference_values(view.features, events_of(frame, layout, (key,)), edge_us)
         for one in view.features:
-            value = None if expected[one.name] is OVERFLOW else expected[one.name]
+            value = in_frames(expected[one.name])
             assert agree(row[one.name], value, scale_of(one, frame)), (key, one.name, row[one.name], value)
+
+
+def test_attributes_of_batch_views_expire_by_the_time_of_the_read() -> None:
+    """Two rows of one edge may see the latest event and not see it: its validity is counted from each row's own time."""
+    layout = layout_of(DrawnView("drawn", (Field("key", pl.String),), (attribute("text", DAY_US),), DAY_US))
+    events = pl.DataFrame(
+        {"key": ["a", "a"], "timestamp": [BEGIN_US, BEGIN_US + HOUR_US], "text": ["old", "new"], "event_id": ["1", "2"]}
+    ).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
+    edge_us = BEGIN_US + DAY_US
+    reads = [edge_us, edge_us + HOUR_US - 1, edge_us + HOUR_US]
+    requests = pl.DataFrame({"key": ["a"] * 3, EDGE: [edge_us] * 3, READ: reads}).with_row_index(REQUEST)
+    found = training_values(events.lazy(), requests, layout, "timestamp", BEGIN_US)
+    assert found["text_0"].to_list() == ["new", "new", None]
 
 
 @RELAXED
@@ -51,12 +82,13 @@ def test_training_values_of_stream_views_equal_the_reference(drawn: Drawn, data:
 
 
 def test_every_function_over_stream_windows() -> None:
-    """Every function of every type, at times that cut cells at either edge."""
+    """Every function of every type, and attributes that expire, at times that cut cells at either edge."""
     shapes = [
         (Window(5 * DAY_US + 7, hop_us=0),),
         (Window(2 * DAY_US, 5 * HOUR_US, hop_us=HOUR_US, ends_on_grid=True),),
     ]
     features = tuple(feature(c, f, shape, n) for n, shape in enumerate(shapes) for c, f in ALL_PAIRS)
+    features += tuple(attribute(column, 2 * DAY_US + 5, 0) for column in INPUTS)
     layout = layout_of(DrawnView("full", (Field("key", pl.String),), features, 1))
     frame = dense_frame(6)
     asked = [(key, BEGIN_US + day * DAY_US + us) for key in ("b", "a") for day, us in ((DAYS, 0), (2, 5), (7, -1), (9, 6))]
@@ -65,7 +97,7 @@ def test_every_function_over_stream_windows() -> None:
     for (key, at_us), row in zip(asked, found, strict=True):
         expected = reference_values(features, events_of(frame, layout, (key,)), at_us)
         for one in features:
-            value = None if expected[one.name] is OVERFLOW else expected[one.name]
+            value = in_frames(expected[one.name])
             assert agree(row[one.name], value, scale_of(one, frame)), (key, at_us, one.name, row[one.name], value)
 
 

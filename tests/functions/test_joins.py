@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.engine.drawing import ALL_PAIRS, INPUTS, dense_values
-from tests.functions.paths import One, physical, reference
+from tests.functions.paths import One, now, physical, reference
 from tilefold.engine.reference import agree
 from tilefold.functions import AggregateFunction, FunctionRequest, Partial, resolve
 from tilefold.functions.sums import Events
@@ -20,7 +20,8 @@ ROUNDS = 12
 
 def _named(pair: tuple[str, str | FunctionRequest]) -> str:
     column, function = pair
-    return f"{column}-{function if isinstance(function, str) else function.name + str(function.params[0][1])}"
+    parts = [function] if isinstance(function, str) else [function.name, *(str(value) for _, value in function.params)]
+    return "-".join([column, *parts])
 
 
 EVERY = pytest.mark.parametrize("pair", ALL_PAIRS, ids=_named)
@@ -50,9 +51,8 @@ def joined(partial: Partial, tiles: list[Tile]) -> Tile:
 
 def value_of(function: AggregateFunction, tiles: list[Tile]) -> Any:
     """What a function makes of one tile per partial."""
-    return function.finalize(
-        *(partial.fold([[each] for each in tile], 0, 1) for partial, tile in zip(function.partials, tiles, strict=True))
-    )
+    pairs = zip(function.partials, tiles, strict=True)
+    return now(function, function.finalize(*(partial.fold([[each] for each in tile], 0, 1) for partial, tile in pairs)))
 
 
 def scale_of(events: list[One], function: AggregateFunction) -> float:

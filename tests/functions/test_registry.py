@@ -1,10 +1,19 @@
 """What functions there are, and what they refuse."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
-from tilefold.aggregation_functions import approx_count_distinct, approx_percentile, last
-from tilefold.errors import DeclarationError, NotBuiltYetError
+from tilefold.aggregation_functions import (
+    approx_count_distinct,
+    approx_percentile,
+    decayed_count,
+    decayed_mean,
+    decayed_sum,
+    last,
+)
+from tilefold.errors import DeclarationError
 from tilefold.functions import FunctionRequest, resolve
 
 CONTRACT = {
@@ -58,6 +67,20 @@ def test_lists(name: str) -> None:
         (last(0), pl.Int64(), "function 'last': n must be in range; got 0"),
         (last(1001), pl.Int64(), "n must be in range"),
         (last(2.5), pl.Int64(), "n must be in range"),  # type: ignore[arg-type] # what a person might write
+        (approx_count_distinct(3), pl.Int64(), "function 'approx_count_distinct': precision must be in range; got 3. Choose"),
+        (approx_count_distinct(17), pl.Int64(), "precision must be in range"),
+        (approx_count_distinct(True), pl.Int64(), "precision must be in range; got True"),
+        (approx_count_distinct(), pl.List(pl.Int64), "function 'approx_count_distinct': it takes"),
+        (approx_percentile(0.5), pl.String(), "function 'approx_percentile': it takes integers"),
+        (approx_percentile(0.5, 1), pl.Int64(), "precision must be in range; got 1. Choose a whole number from 2 to 1000"),
+        (approx_percentile(0.5, 2.5), pl.Int64(), "precision must be in range"),  # type: ignore[arg-type] # as above
+        (approx_percentile(50), pl.Int64(), "function 'approx_percentile': percentile must be from 0 to 1; got 50"),
+        (approx_percentile(-0.1), pl.Int64(), "percentile must be from 0 to 1"),
+        ("decayed_sum", pl.Int64(), r"half_life must be a positive timedelta; got None. Write decayed_sum\(timedelta"),
+        (decayed_sum(timedelta(0)), pl.Int64(), "half_life must be a positive timedelta"),
+        (decayed_count(7), pl.Int64(), "half_life must be a positive timedelta; got 7"),  # type: ignore[arg-type] # as above
+        (decayed_mean(timedelta(1)), pl.String(), "function 'decayed_mean': it takes integers"),
+        ("approx_percentile", pl.Int64(), r"percentile must be from 0 to 1; got None. Write approx_percentile\(0.5\)"),
     ],
 )
 def test_refused(function: str | FunctionRequest, dtype: pl.DataType | None, message: str) -> None:
@@ -66,11 +89,19 @@ def test_refused(function: str | FunctionRequest, dtype: pl.DataType | None, mes
         resolve(function, dtype)
 
 
-@pytest.mark.parametrize("function", [approx_count_distinct(), approx_percentile(0.5)])
-def test_not_built_yet(function: FunctionRequest) -> None:
-    """Sketches are part of the API and say that they are not built."""
-    with pytest.raises(NotBuiltYetError, match=function.name):
-        resolve(function, pl.Int64())
+@pytest.mark.parametrize("dtype", [pl.Int64(), pl.Float32(), pl.String(), pl.Boolean(), pl.Date(), pl.Datetime("us", "UTC")])
+def test_distinct_values_of_every_type(dtype: pl.DataType) -> None:
+    """They are counted by name, or with a precision from 4 to 16."""
+    for function in ("approx_count_distinct", approx_count_distinct(4), approx_count_distinct(16)):
+        resolved = resolve(function, dtype)
+        assert (resolved.result_dtype, resolved.empty) == (pl.Int64(), 0)
+
+
+def test_percentiles() -> None:
+    """Both ends are percentiles too."""
+    for function in (approx_percentile(0), approx_percentile(0.5, 2), approx_percentile(1.0, 1000)):
+        resolved = resolve(function, pl.Int32())
+        assert (resolved.result_dtype, resolved.empty) == (pl.Float64(), None)
 
 
 def test_true_is_no_number_of_values() -> None:

@@ -1,5 +1,6 @@
 """Who may do what, and where the server listens."""
 
+import base64
 from collections.abc import Mapping
 
 import pytest
@@ -24,11 +25,11 @@ class SomeKeys:
         return self.held.get(key)
 
 
-def status(header: bytes | None, role: Role | None) -> int:
+def status(header: bytes | None, role: Role | None, *, page: bool = False) -> int:
     """The status of a request with this header; 200 where it is let in."""
     headers = [] if header is None else [(b"authorization", header)]
     try:
-        authorize(headers, role, SomeKeys())
+        authorize(headers, role, SomeKeys(), page=page)
     except Refusal as refusal:
         return refusal.kind.status
     return 200
@@ -56,6 +57,41 @@ def status(header: bytes | None, role: Role | None) -> int:
 def test_roles(header: bytes | None, role: Role | None, wanted: int) -> None:
     """No key or another one is 401, the wrong role 403; admin may all; an endpoint without a role is open."""
     assert status(header, role) == wanted
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        (b"ann:r", 200),
+        (b":a", 200),
+        (b"ann:i", 403),
+        (b"ann:x", 401),
+        (b"ann:r:", 401),
+        (b"r", 401),
+        (b"ann:\xff", 401),
+        (b"", 401),
+    ],
+)
+def test_a_page_takes_a_password(header: bytes, wanted: int) -> None:
+    """A person gives the key as the password of any name; only where a page is opened."""
+    basic = b"Basic " + base64.b64encode(header)
+    assert (status(basic, "read", page=True), status(basic, "read")) == (wanted, 401)
+
+
+def test_a_browser_is_told_to_ask() -> None:
+    """A page without a key is answered with what makes a browser ask for one; anything else is not."""
+    for page, scheme in ((True, b"Basic "), (False, b"Tecton-key")):
+        with pytest.raises(Refusal) as raised:
+            authorize([], "read", SomeKeys(), page=page)
+        ((name, value),) = raised.value.headers
+        assert (name, value.startswith(scheme)) == (b"www-authenticate", True)
+
+
+@pytest.mark.parametrize("text", [b"Basic", b"Basic !", b"Basic YQ", b"basic \xff"])
+def test_what_is_no_password_is_no_key(text: bytes) -> None:
+    """Whatever a page is sent, it is refused and nothing breaks."""
+    with pytest.raises(Refusal, match="authorization: "):
+        authorize([(b"authorization", text)], "read", SomeKeys(), page=True)
 
 
 def test_without_keys() -> None:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines import day, declare, features, frame, opened, wide_features
-from tilefold import Workspace
+from tests.pipelines import DAY, UNITS, day, declare, features, frame, opened, wide_features
+from tilefold import Aggregate, Attribute, Workspace
+from tilefold.aggregation_functions import decayed_mean
 from tilefold.engine.mark import Mark
 from tilefold.engine.time import to_us
 from tilefold.serving.audit_online import SampleAudit, audit_sample, audit_stamps
+from tilefold.types import Int64
 
 ROWS = [(user, at / 7, at + 100 * number) for at in range(35) for number, user in enumerate("abcdefgh")]
 SEED = 7
@@ -114,3 +116,31 @@ def test_a_stamp_of_a_running_sync_is_not_ahead(ws: Workspace) -> None:
     at = before.index(Mark(to_us(day(5)), 1).to_bytes())
     write_part(ws, "d", before[:at] + later.to_bytes() + before[at + 16 :])
     assert audit_stamps(ws.context("spend"), ws.online_store, 100).ahead == ()
+
+
+def test_attributes_expire_by_the_clock_in_an_audit_too(tmp_path: Path, online_url: str) -> None:
+    """An attribute that expired after the watermark is served as null, and that is right."""
+    view = declare(features=[Attribute("units", Int64)], ttl=DAY)
+    with opened(tmp_path, online_url, view, now=day(5)) as ws:
+        ws.append("events", frame(ROWS))
+        ws.materialize("spend", day(5))
+        for now, count in ((day(5), 8), (day(5.5), 8), (day(6.5), 0)):
+            ws._clock.now = now  # type: ignore[attr-defined] # a clock of ours
+            audit = sample(ws)
+            assert (audit.current, audit.wrong) == (True, ())
+            vectors = ws.get_features_batch("spend", [{"user": user} for user in "abcdefgh"])
+            assert sum(each.values["spend.units"] is not None for each in vectors) == count
+
+
+def test_lists_by_a_secondary_key_are_compared(tmp_path: Path, online_url: str) -> None:
+    """Keys and values of every window, sketches and sums that fade among them."""
+    wanted = [*features(DAY), Aggregate(input_column=UNITS, function=decayed_mean(DAY), time_window=3 * DAY)]
+    with opened(tmp_path, online_url, declare(wanted=wanted, aggregation_secondary_key="label"), now=day(5)) as ws:
+        ws.append("events", frame(ROWS))
+        ws.materialize("spend", day(5))
+        audit = sample(ws)
+        assert (audit.current, audit.wrong) == (True, ())
+        assert audit.values == audit.keys * (len(wanted) + 2)
+        for user in "abcdefgh":
+            write_part(ws, user, part_of(ws, "a") if user == "b" else part_of(ws, user))
+        assert any("units_sum_1d is [" in text for text in sample(ws, 200).wrong)

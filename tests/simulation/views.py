@@ -15,6 +15,7 @@ import polars as pl
 from tests.simulation.events import Event
 from tilefold import (
     Aggregate,
+    Attribute,
     Entity,
     Field,
     LifetimeWindow,
@@ -24,11 +25,12 @@ from tilefold import (
     TimeWindowSeries,
     stream_feature_view,
 )
-from tilefold.aggregation_functions import first, last, last_distinct
+from tilefold.aggregation_functions import approx_count_distinct, approx_percentile, first, last, last_distinct
 from tilefold.declaration import FeatureView
 from tilefold.engine.encode_one import RowEncoder
 from tilefold.engine.reference import Event as ReferenceEvent
 from tilefold.engine.reference import reference_values
+from tilefold.engine.secondary import BySecondary
 from tilefold.engine.stream_part import Row
 from tilefold.engine.time import to_us
 from tilefold.serving.context import ViewContext
@@ -58,6 +60,8 @@ MEASURES: dict[str, tuple[Field | None, Any]] = {
     "first": (UNITS, first(2)),
     "tail": (UNITS, last(3)),
     "distinct": (SHOP, last_distinct(2)),
+    "shops": (SHOP, approx_count_distinct(4)),
+    "median": (AMOUNT, approx_percentile(0.5)),
 }
 NEWEST = {"aggregation_leading_edge": "latest_event"}
 SERIES = TimeWindowSeries(series_start=-6 * HOUR, step_size=2 * HOUR, window_size=3 * HOUR)
@@ -65,17 +69,17 @@ SERIES = TimeWindowSeries(series_start=-6 * HOUR, step_size=2 * HOUR, window_siz
 _DECLARED: list[tuple[str, Sequence[Any], dict[str, Any]]] = [
     ("count sum last", [2 * HOUR, DAY], {"trailing_edge": HOUR}),
     ("sum min", [6 * HOUR, 2 * DAY], {"trailing_edge": 90 * MINUTE}),
-    ("count distinct", [HOUR, 5 * HOUR], {"trailing_edge": "exact"}),
-    ("mean first", [3 * HOUR, 2 * DAY], {}),
+    ("count distinct shops", [HOUR, 5 * HOUR], {"trailing_edge": "exact"}),
+    ("mean first median", [3 * HOUR, 2 * DAY], {}),
     ("count tail", [DAY, 3 * DAY], {"trailing_edge": "tecton"}),
     ("sum max", [TimeWindow(4 * HOUR), TimeWindow(4 * HOUR, -HOUR), TimeWindow(DAY, -3 * HOUR)], {"trailing_edge": HOUR}),
     ("count", [TimeWindow(3 * HOUR, -90 * MINUTE), TimeWindow(HOUR)], {"trailing_edge": "exact"}),
-    ("sum", [SERIES, 8 * HOUR], {"trailing_edge": HOUR}),
+    ("sum", [SERIES, 8 * HOUR], {"trailing_edge": HOUR, "aggregation_secondary_key": "shop"}),
     ("count spread", [LifetimeWindow(), 4 * HOUR], {"trailing_edge": HOUR}),
-    ("last sum", [LifetimeWindow()], {"lifetime_start_time": START + DAY}),
+    ("last sum", [LifetimeWindow()], {"lifetime_start_time": START + DAY, "ttl": 9 * HOUR}),
     ("count min", [2 * HOUR, DAY], {"trailing_edge": HOUR, **NEWEST}),
     ("count last", [5 * HOUR], {"trailing_edge": "exact", **NEWEST}),
-    ("sum distinct", [6 * HOUR, LifetimeWindow()], {"trailing_edge": 2 * HOUR, **NEWEST}),
+    ("sum distinct shops median", [6 * HOUR, LifetimeWindow()], {"trailing_edge": 2 * HOUR, **NEWEST}),
     ("count sum", [30 * HOUR, TimeWindow(6 * HOUR, -2 * HOUR)], {"trailing_edge": 6 * HOUR}),
 ]
 SCHEDULES = (6 * HOUR, 12 * HOUR, DAY)
@@ -93,7 +97,8 @@ def _declare(number: int, schedule: timedelta, few: int) -> FeatureView:
         for each in measures.split()
         for window in windows
     ]
-    given = {"entities": [USER], "features": features, "feature_start_time": START, "batch_schedule": schedule}
+    attributes = [Attribute("units", Int64), Attribute("shop", String)] if "ttl" in more else []
+    given = {"entities": [USER], "features": features + attributes, "feature_start_time": START, "batch_schedule": schedule}
     name = f"view_{number}"
     view = stream_feature_view(source=SOURCE, name=name, **(given | more))(_passed_on)
     return replace(view, few_cells=few)
@@ -112,17 +117,14 @@ class Kit:
         return self.context.view
 
     @cached_property
-    def _lifts(self) -> list[tuple[Any, str]]:
-        return [(slot.partial.lift, slot.column) for slot in self.context.layout.slots]
+    def _lifts(self) -> list[tuple[Any, Any, str]]:
+        return [(slot.partial.lift, slot.partial, slot.column) for slot in self.context.layout.slots]
 
     def row_of(self, event: Event) -> Row | None:
         """The event in the states that tiles are made of; None where no window ever holds it."""
         if event.time_us < self.view.feature_start_us:
             return None
-        states = [
-            lift(getattr(event, column) if column else event.time_us, event.time_us, event.event_id)
-            for lift, column in self._lifts
-        ]
+        states = [lift(_input(event, partial, column), event.time_us, event.event_id) for lift, partial, column in self._lifts]
         return Row(event.time_us, event.time_us, tuple(chain.from_iterable(states)))
 
     def expected(self, events: Iterable[Event], at_us: int) -> list[Any]:
@@ -135,6 +137,13 @@ class Kit:
         ]
         found: Mapping[str, Any] = reference_values(self.view.features, told, at_us)
         return [found[feature.name] for feature in self.view.features]
+
+
+def _input(event: Event, partial: Any, column: str) -> Any:
+    """What a slot sees of an event."""
+    if isinstance(partial, BySecondary):
+        return {name: getattr(event, name) for name in partial.inputs}
+    return getattr(event, column) if column else event.time_us
 
 
 @cache

@@ -4,6 +4,7 @@ The rule: a command is a few lines: parse, one call of the Workspace, show. Opti
 before or behind the command.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -11,18 +12,22 @@ from typing import Annotated, Any
 import typer
 
 import tilefold
+from tilefold.cli import keys as api_keys
 from tilefold.cli import show
 from tilefold.cli.demo import run_demo
 from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.faults import FAULT, guarded
-from tilefold.cli.given import key_types, parsed_keys, parsed_time
 from tilefold.cli.listing import listing
 from tilefold.cli.replaying import run_replay
 from tilefold.cli.serving import Asked, run_serve
 from tilefold.cli.session import Session
+from tilefold.cli.show_explained import explanation
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
+from tilefold.server.explain_json import as_json as as_plain
+from tilefold.server.explain_query import Asked as Explained
 from tilefold.server.options import REQUESTS_MAX, ServerOptions
+from tilefold.serving.given import key_types, parsed_keys, parsed_time
 from tilefold.serving.priority import give_way
 from tilefold.workspace import Workspace
 
@@ -37,6 +42,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Windowed features from daily compacted tiles. Options that name the workspace may stand behind a command too.",
 )
+
+app.add_typer(api_keys.app, name="keys")
 
 ViewName = Annotated[str, typer.Argument(metavar="VIEW", help="A feature view; `tilefold views` lists them.")]
 ReadName = Annotated[str, typer.Argument(metavar="NAME", help="A feature view or a feature service.")]
@@ -98,9 +105,12 @@ def up(
     speed: Annotated[
         float, typer.Option(envvar="TILEFOLD_SPEED", help="Replay the demo's departures at this speed; 0 for no replay.")
     ] = 0.0,
+    serve_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Serve features over HTTP there, too, on the same address; 0 for no server.")
+    ] = 0,
 ) -> None:
     """Start the Dagster UI with everything behind it, and stay until Ctrl-C."""
-    raise typer.Exit(run_up(context.obj, host, port, speed))
+    raise typer.Exit(run_up(context.obj, host, port, speed, serve_port))
 
 
 @app.command()
@@ -123,7 +133,7 @@ def materialize(
     """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
     with _opened(context) as workspace:
         give_way()  # not before it is open: an embedded server that it starts serves reads
-        print(show.materialized(workspace.materialize(view, parsed_time("as-of", as_of), full=full)))  # noqa: T201
+        print(show.materialized(workspace.materialize(view, parsed_time("option --as-of", as_of), full=full)))  # noqa: T201
 
 
 @app.command(name="write-stream")
@@ -154,10 +164,11 @@ def serve(
         int, typer.Option(min=1, help="Requests that a worker has in hand; more get status 429.")
     ] = REQUESTS_MAX,
     listening: Annotated[int | None, typer.Option(hidden=True)] = None,
+    with_parent: WithParent = False,
 ) -> None:
     """Serve features over HTTP until Ctrl-C; SIGHUP brings new definitions without dropping a request."""
     options = ServerOptions(tls_cert=tls_cert, tls_key=tls_key, cache_ttl_s=cache_ttl, requests_max=requests_max)
-    raise typer.Exit(run_serve(context.obj, Asked(host, port, workers, options, listening)))
+    raise typer.Exit(run_serve(context.obj, Asked(host, port, workers, options, listening, with_parent)))
 
 
 @app.command()
@@ -182,17 +193,29 @@ def get(
     """Show the features of one entity."""
     with _opened(context) as workspace:
         entity = _entity(workspace, name, keys)
-        vector = workspace.get_features(name, entity, parsed_time("at", at))
+        vector = workspace.get_features(name, entity, parsed_time("option --at", at))
         show.console().print(show.features(vector)) if not as_json else print(show.features_json(vector))  # noqa: T201
 
 
 @app.command()
-def explain(context: typer.Context, view: ViewName, keys: Keys = None, at: At = None) -> None:
+def explain(
+    context: typer.Context,
+    view: ViewName,
+    keys: Keys = None,
+    at: At = None,
+    feature: Annotated[str | None, typer.Option(help="Show what each tile brings to this feature.")] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Compare with what the event log gives.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every digit.")] = False,
+) -> None:
     """Show the tiles behind each value of one entity."""
     with _opened(context) as workspace:
-        workspace.definitions.view(view)
+        Explained(view, feature=feature or "").check_feature(workspace.definitions)
         entity = _entity(workspace, view, keys)
-        show.explanation(workspace.explain(view, entity, parsed_time("at", at)), show.console())
+        found = workspace.explain(view, entity, parsed_time("option --at", at), reference=reference)
+        if as_json:
+            print(json.dumps(as_plain(found, feature or ""), indent=2))  # noqa: T201
+        else:
+            explanation(found, feature, show.console())
 
 
 @app.command()

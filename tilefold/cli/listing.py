@@ -6,9 +6,9 @@ The rule: it opens no stream log that nobody used yet.
 from rich.table import Table
 
 from tilefold.cli import show
-from tilefold.cli.given import key_types
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import to_datetime
+from tilefold.serving.given import key_types
 from tilefold.workspace import Workspace
 
 

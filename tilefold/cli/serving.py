@@ -24,6 +24,7 @@ from tilefold.cli.faults import FAULT, say
 from tilefold.cli.session import Session
 from tilefold.errors import InputError, complaint
 from tilefold.server.http import bound, url_of
+from tilefold.server.metrics import counting_together
 from tilefold.server.options import ServerOptions
 from tilefold.server.running import Running, check_served, keys_of
 from tilefold.workspace import Workspace
@@ -41,6 +42,8 @@ class Asked:
     ----------
     listening
         The number of an open socket: this is one of the workers.
+    with_parent
+        End with the process that started this one, too.
     """
 
     host: str
@@ -48,6 +51,7 @@ class Asked:
     workers: int
     options: ServerOptions
     listening: int | None = None
+    with_parent: bool = False
 
 
 def run_serve(session: Session, asked: Asked) -> int:
@@ -59,7 +63,7 @@ def run_serve(session: Session, asked: Asked) -> int:
     with session.workspace() as keeper:
         check_served(asked.host, keys_of(keeper.root), asked.options)
         keeper.open_streams()
-        with bound(asked.host, asked.port) as listening, _told() as told:
+        with counting_together(), bound(asked.host, asked.port) as listening, _told() as told:
             where = f"{url_of(listening, asked.options)} with {asked.workers} worker(s)"
             say(f"Serving {_names(keeper)} at {where}. Ctrl-C ends it.")
             return _keep(session, asked, listening, told)
@@ -123,11 +127,13 @@ def _told() -> Iterator[_Told]:
 def _keep(session: Session, asked: Asked, listening: socket.socket, told: _Told) -> int:
     """Keep the workers alive until the end."""
     workers = [_started(session, asked, listening) for _ in range(asked.workers)]
-    quick_ends = 0
+    quick_ends, parent = 0, os.getppid()
     try:
         while not told.end.is_set():
             told.any.wait(_LOOK_S)
             told.any.clear()
+            if asked.with_parent and os.getppid() != parent:
+                break
             if told.reload.is_set():
                 told.reload.clear()
                 _signal(workers, signal.SIGHUP)

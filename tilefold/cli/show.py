@@ -4,7 +4,6 @@ The rule: tables go to standard output and nothing else does; JSON holds every d
 """
 
 import json
-import math
 import sys
 from collections import Counter
 from datetime import datetime
@@ -13,13 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tilefold.serving.explain import Explanation
+from tilefold.serving.plain_json import plain
 from tilefold.serving.read import FeatureVector, Status
 from tilefold.serving.reports import MaterializeReport, PruneReport
 from tilefold.serving.stream_standing import Standing
 
 WIDTH_PIPED = 160
-TILES_SHOWN = 20
 _COLOURS = {Status.STALE: "yellow", Status.NOT_READY: "yellow", Status.OVERFLOW: "red", Status.MISSING_DATA: "dim"}
 
 
@@ -42,17 +40,6 @@ def features_json(vector: FeatureVector) -> str:
     """Values, statuses and effective times by `view.feature`."""
     times = {name: None if time is None else time.isoformat() for name, time in vector.effective_times.items()}
     return json.dumps({"values": plain(vector.values), "statuses": vector.statuses, "effective_times": times}, indent=2)
-
-
-def plain(value: Any) -> Any:
-    """What JSON knows: times as ISO 8601, what no number is as its name."""
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def text(value: Any) -> str:
@@ -126,26 +113,3 @@ def pruned(report: PruneReport) -> str:
     lines = [f"removed: as of {text(as_of)}, epoch {epoch}" for as_of, epoch in report.removed]
     served = "" if report.served is None else f"; served is that as of {text(report.served[0])}, epoch {report.served[1]}"
     return "\n".join([*lines, f"{report.view}: {len(report.removed):,} compactions removed, {report.kept:,} kept{served}."])
-
-
-def explanation(found: Explanation, out: Console) -> None:
-    """The edges of each window, what lies between them, and the tiles."""
-    epoch = "" if found.epoch is None else f", epoch {found.epoch}"
-    out.print(f"{found.view} {found.keys}: batch part as of {text(found.watermark)}{epoch}, {size(found.part_bytes)}")
-    out.print(f"online key {found.online_key!r}", markup=False)
-    table = Table("feature", "value", "status", "from", "to", "tiles", "events")
-    for each in found.features:
-        events = sum(tile.events for tile in each.tiles)
-        edges = ("the beginning" if each.start is None and each.end else text(each.start), text(each.end))
-        table.add_row(each.name, text(each.value), each.status, *edges, str(len(each.tiles)), f"{events:,}")
-    out.print(table)
-    out.print(_tiles(found))
-    if len(found.tiles) > TILES_SHOWN:
-        out.print(f"... and {len(found.tiles) - TILES_SHOWN} older tiles")
-
-
-def _tiles(found: Explanation) -> Table:
-    table = Table("first cell", "last cell", "events", title=f"the newest of {len(found.tiles)} tiles")
-    for tile in found.tiles[-TILES_SHOWN:]:
-        table.add_row(text(tile.first), text(tile.last), f"{tile.events:,}")
-    return table

@@ -1,13 +1,14 @@
 """`tilefold up`: the Dagster UI with everything behind it, in the foreground.
 
 The rule: this process owns the embedded servers and starts the stream writer, where there is a stream, Dagster's web server and
-daemon, and the replay, where it is asked for. Whatever ends it (Ctrl-C, SIGTERM, a closed terminal, a child that dies), it ends
-all of them, in this order: the replay, Dagster, the writer, the stores last. When it returns, none is in the process table, not
-even as one that waits to be reaped. A Dagster home has one daemon: a second would run every schedule twice, so a second `up` on
-the same root is refused.
+daemon, and where they are asked for the feature server and the replay. Whatever ends it (Ctrl-C, SIGTERM, a closed terminal, a
+child that dies), it ends all of them, in this order: the replay, Dagster, the server, the writer, the stores last. When it
+returns, none is in the process table, not even as one that waits to be reaped. A Dagster home has one daemon: a second would
+run every schedule twice, so a second `up` on the same root is refused.
 """
 
 import errno
+import os
 import socket
 import threading
 import time
@@ -26,23 +27,28 @@ from tilefold.cli.writing import stream_sources
 from tilefold.demo.departures import SOURCE
 from tilefold.demo.replay import check_speed
 from tilefold.errors import InputError, complaint
+from tilefold.server.access import check_open
+from tilefold.server.running import keys_of
 
 DEFAULT_PORT = 3000
+SERVER_URL = "TILEFOLD_SERVER_URL"  # read by resources/settings.py
 _LOOK_S = 0.5
 
 
-def run_up(session: Session, host: str, port: int, speed: float = 0.0) -> int:
+def run_up(session: Session, host: str, port: int, speed: float = 0.0, serve_port: int = 0) -> int:
     """Start everything and stay; the exit code.
 
     Parameters
     ----------
     speed
         Of the replay of the demo's departures; 0 for none.
+    serve_port
+        Where the feature server listens; 0 for none.
 
     Raises
     ------
     InputError
-        If the port is taken, another one is up on this root, or the speed is out of its range.
+        If a port is taken, another one is up on this root, or the speed is out of its range.
     """
     if speed:
         check_speed(speed)
@@ -51,11 +57,15 @@ def run_up(session: Session, host: str, port: int, speed: float = 0.0) -> int:
     url = f"http://{host}:{port}"
     with told_to_end() as end, alone(project.home, url), session.workspace() as workspace:
         workspace.open_streams()
-        _check_port(host, port)
+        _check_port("the Dagster UI", host, port)
+        if serve_port:
+            _check_port("the feature server", host, serve_port)
+            check_open(host, keys_of(workspace.root))
+            os.environ[SERVER_URL] = f"http://{host}:{serve_port}"  # so that Dagster looks at it
         project.make_records(session)
         orphans, stages = Orphans(), list[list[Child]]()
         try:
-            for commands in _stages(project, host, port, stream_sources(workspace.definitions), speed):
+            for commands in _stages(project, host, port, stream_sources(workspace.definitions), speed, serve_port):
                 stages.append(_started(project, session, commands))
             return _stay([child for stage in stages for child in stage], orphans, end, url)
         finally:
@@ -66,10 +76,14 @@ def run_up(session: Session, host: str, port: int, speed: float = 0.0) -> int:
             say("All have stopped; closing the store.")
 
 
-def _stages(project: Project, host: str, port: int, streams: Sequence[str], speed: float) -> Iterator[dict[str, list[str]]]:
+def _stages(
+    project: Project, host: str, port: int, streams: Sequence[str], speed: float, serve_port: int
+) -> Iterator[dict[str, list[str]]]:
     """The commands by name, in stages: they are stopped in the reverse order."""
     if streams:
         yield {"writer": project.command("tilefold", "write-stream", "--with-parent")}
+    if serve_port:
+        yield {"server": project.command("tilefold", "serve", "--host", host, "--port", str(serve_port), "--with-parent")}
     yield {
         "webserver": project.command("dagster_webserver", "-h", host, "-p", str(port), "-w", WORKSPACE_FILE),
         "daemon": project.command("dagster._daemon", "run", "-w", WORKSPACE_FILE),
@@ -118,7 +132,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _check_port(host: str, port: int) -> None:
+def _check_port(thing: str, host: str, port: int) -> None:
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,6 +144,4 @@ def _check_port(host: str, port: int) -> None:
             if port_alone
             else "Give --host an address of this machine."
         )
-        raise InputError(
-            complaint("the Dagster UI", f"its address must be free ({error.strerror})", f"{host}:{port}", mend)
-        ) from error
+        raise InputError(complaint(thing, f"its address must be free ({error.strerror})", f"{host}:{port}", mend)) from error

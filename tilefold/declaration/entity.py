@@ -64,7 +64,12 @@ def _check_key(thing: str, key: object) -> None:
     if key.name == EVENT_ID:
         mend = "It names the event, not the entity: give the column another name."
         raise DeclarationError(complaint(thing, "a join key may not be event_id", key.name, mend))
+    check_key_type(thing, "join key", key)
+
+
+def check_key_type(thing: str, kind: str, key: Field) -> None:
+    """Refuse a key whose type has several ways to write a value; errors call it by its kind."""
     if key.dtype not in _KEY_TYPES and not is_utc_time(key.dtype):
-        rule = f"join key {key.name!r} must be String, Int8 to Int64, Bool, Date or Timestamp (floats have no stable equality)"
+        rule = f"{kind} {key.name!r} must be String, Int8 to Int64, Bool, Date or Timestamp (floats have no stable equality)"
         mend = "Cast the column in the view's transformation."
         raise DeclarationError(complaint(thing, rule, str(key.dtype), mend))

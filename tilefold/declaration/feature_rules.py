@@ -4,7 +4,8 @@ The rule: an unnamed feature is called `{column}_{function}_{window}` (`count_{w
 names are unique, and a column has one type.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -12,29 +13,38 @@ from tilefold.declaration.features import Aggregate, Attribute, Feature
 from tilefold.declaration.names import check_name, first_duplicate
 from tilefold.declaration.window_grids import Grid
 from tilefold.declaration.window_rules import resolve_window, window_text
-from tilefold.declaration.windows import TimeWindowSeries
+from tilefold.declaration.windows import TimeWindowSeries, Window
 from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
-from tilefold.functions import AggregateFunction, FunctionRequest, resolve
+from tilefold.functions import AggregateFunction, FunctionRequest, keys_function, resolve, resolve_attribute
 from tilefold.types import Field
 
 
-def checked_aggregates(thing: str, features: object) -> tuple[Aggregate, ...]:
+def checked_features(thing: str, features: object) -> tuple[Aggregate | Attribute, ...]:
     """The features that a view can have; `thing` is what errors name.
 
     Raises
     ------
     DeclarationError
         If there is none, or one is no feature.
-    NotBuiltYetError
-        If one is an `Attribute`.
     """
     if not isinstance(features, Sequence) or isinstance(features, str) or not features:
         mend = 'Write features=[Aggregate(function="count", time_window=timedelta(days=7))].'
         raise DeclarationError(complaint(thing, "features must be a list of at least one", features, mend))
-    return tuple(_checked_aggregate(thing, feature) for feature in features)
+    return tuple(_checked(thing, feature) for feature in features)
 
 
-def resolve_features(thing: str, aggregates: Iterable[Aggregate], grid: Grid) -> tuple[Feature, ...]:
+def input_of(feature: Aggregate | Attribute) -> Field | None:
+    """The column that a checked feature is made of."""
+    return Field(feature.name, feature.dtype) if isinstance(feature, Attribute) else feature.input_column
+
+
+def resolve_features(
+    thing: str,
+    features: Sequence[Aggregate | Attribute],
+    grid: Grid,
+    ttl_us: int | None,
+    secondary: Field | None = None,
+) -> tuple[Feature, ...]:
     """Bind every feature to its input's type and its windows.
 
     Parameters
@@ -43,13 +53,25 @@ def resolve_features(thing: str, aggregates: Iterable[Aggregate], grid: Grid) ->
         What errors name: the view.
     grid
         What the windows must fit.
+    ttl_us
+        How long attributes are valid; None for ever.
+    secondary
+        The view's secondary key: features then have a value for each key, and each window lists its keys.
 
     Raises
     ------
     DeclarationError
         If a function, a window, a name or a column's type breaks a rule.
     """
-    resolved = tuple(_resolve(thing, aggregate, grid) for aggregate in aggregates)
+    resolved = tuple(
+        _attribute(thing, each, grid, ttl_us) if isinstance(each, Attribute) else _resolve(thing, each, grid)
+        for each in features
+    )
+    if secondary is not None:
+        _check_without_time(thing, resolved)
+        texts = [window_text(each.time_window) for each in features if isinstance(each, Aggregate)]
+        lists = _key_lists(secondary, zip(texts, resolved, strict=True))
+        resolved = (*lists, *(_for_each(secondary, one) for one in resolved))
     twice = first_duplicate(feature.name for feature in resolved)
     if twice:
         mend = "Remove one, or give it a name of its own with name=."
@@ -57,12 +79,13 @@ def resolve_features(thing: str, aggregates: Iterable[Aggregate], grid: Grid) ->
     return resolved
 
 
-def _checked_aggregate(thing: str, feature: object) -> Aggregate:
+def _checked(thing: str, feature: object) -> Aggregate | Attribute:
     if isinstance(feature, Attribute):
-        mend = 'Until then use Aggregate(function="last", ...).'
-        raise NotBuiltYetError(complaint(thing, "an Attribute in features is not built yet", feature.name, mend))
+        check_name(f"{thing}, an Attribute's name", feature.name)
+        return feature
     if not isinstance(feature, Aggregate):
-        raise DeclarationError(complaint(thing, "a feature must be an Aggregate", feature, "Use Aggregate(...)."))
+        mend = "Use Aggregate(...) or Attribute(...)."
+        raise DeclarationError(complaint(thing, "a feature must be an Aggregate or an Attribute", feature, mend))
     column: object = feature.input_column
     if column is not None and not isinstance(column, Field):
         mend = f"Write Field({column!r}, Float64), with the column's type."
@@ -88,6 +111,50 @@ def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
         dtype=pl.List(function.result_dtype) if is_series else function.result_dtype,
         description=aggregate.description,
         tags=dict(aggregate.tags),
+    )
+
+
+def _check_without_time(thing: str, resolved: Iterable[Feature]) -> None:
+    """Refuse what fades with the time of the read, which lists by a secondary key cannot do yet."""
+    for feature in resolved:
+        if feature.function.current is not None:
+            mend = "Declare it in a view of its own, or make the secondary key a join key."
+            rule = "decayed sums and counts by a secondary key are not built yet"
+            raise NotBuiltYetError(complaint(thing, rule, feature.name, mend))
+
+
+def _for_each(secondary: Field, feature: Feature) -> Feature:
+    values = pl.List(feature.function.result_dtype)
+    return replace(feature, dtype=pl.List(values) if feature.is_series else values, secondary=secondary)
+
+
+def _key_lists(secondary: Field, resolved: Iterable[tuple[str, Feature]]) -> Iterator[Feature]:
+    """For each window, with its text, a feature that lists its keys."""
+    for text, windows, is_series in dict.fromkeys((text, one.windows, one.is_series) for text, one in resolved):
+        function = keys_function(secondary.dtype)
+        dtype = pl.List(function.result_dtype) if is_series else function.result_dtype
+        name = f"{secondary.name}_keys_{text}"
+        yield Feature(name, None, None, function, windows, is_series, dtype, secondary=secondary)
+
+
+def _attribute(thing: str, attribute: Attribute, grid: Grid, ttl_us: int | None) -> Feature:
+    within = f"{thing}, feature {attribute.name!r}"
+    column = Field(attribute.name, attribute.dtype)
+    try:
+        function = resolve_attribute(column.dtype)
+    except DeclarationError as error:
+        raise DeclarationError(f"{within}: {error}") from error
+    window = Window(None, hop_us=grid.place_lifetime(within, None).hop_us, ttl_us=ttl_us)
+    return Feature(
+        name=attribute.name,
+        input_column=column.name,
+        input_dtype=column.dtype,
+        function=function,
+        windows=(window,),
+        is_series=False,
+        dtype=function.result_dtype,
+        description=attribute.description,
+        tags=dict(attribute.tags),
     )
 
 

@@ -70,7 +70,9 @@ class Feature:
     windows
         One; of a series several, the oldest first.
     dtype
-        The Polars type of its values: the function's, in a List for a series.
+        The Polars type of its values: the function's, in a List for a series, and in one where there is a secondary key.
+    secondary
+        The view's secondary key: the values are then lists, one entry for each key of the window.
     """
 
     name: str
@@ -82,3 +84,4 @@ class Feature:
     dtype: pl.DataType
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    secondary: Field | None = None

@@ -43,7 +43,7 @@ class BatchViewParameters:
     entities
         What the features are about; their join keys together name one.
     features
-        `Aggregate`s.
+        `Aggregate`s and `Attribute`s.
     feature_start_time
         Events before it are in no window. Naive datetimes mean UTC.
     mode
@@ -70,8 +70,11 @@ class BatchViewParameters:
         A version of this project whose stored form must be written.
     tecton_materialization_runtime
         Accepted from 0.8.2 on; it changes nothing.
-    ttl, aggregation_secondary_key
-        Not built yet.
+    ttl
+        How long an `Attribute` is valid, counted from the read back; else for ever.
+    aggregation_secondary_key
+        A column by which every window is parted: features are lists then, one entry for each of its values in the window, which
+        `{column}_keys_{window}` lists in order.
     description, owner, tags
         For people; they change nothing.
 

@@ -8,13 +8,27 @@ from math import gcd
 from typing import Final
 
 from tilefold.errors import DeclarationError, complaint
+from tilefold.functions.plain import duration_text
+
+__all__ = [
+    "DAY_US",
+    "HOUR_US",
+    "MINUTE_US",
+    "SECOND_US",
+    "common_grid_us",
+    "duration_text",
+    "duration_us",
+    "instant_text",
+    "instant_us",
+    "not_negative_us",
+    "positive_us",
+]
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 
-_UNITS = (("d", DAY_US), ("h", HOUR_US), ("m", MINUTE_US), ("s", SECOND_US), ("ms", 1_000), ("us", 1))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,21 +64,6 @@ def instant_us(thing: str, parameter: str, value: object) -> int:
         raise DeclarationError(complaint(thing, f"{parameter} must be a datetime", value, mend))
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1)
-
-
-def duration_text(size_us: int) -> str:
-    """How a duration reads in a feature's name: every unit that is not zero, from days down.
-
-    Examples
-    --------
-    >>> duration_text(30 * DAY_US), duration_text(36 * HOUR_US), duration_text(1_500_000), duration_text(0)
-    ('30d', '1d12h', '1s500ms', '0s')
-    """
-    text = ""
-    for unit, unit_us in _UNITS:
-        count, size_us = divmod(size_us, unit_us)
-        text += f"{count}{unit}" if count else ""
-    return text or "0s"
 
 
 def instant_text(at_us: int) -> str:

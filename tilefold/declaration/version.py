@@ -15,6 +15,7 @@ from tilefold.types import Field
 
 _FORM = 1  # counts up when what is hashed changes
 _DIGITS = 12
+_LEARNED = ("ends_on_grid", "ttl_us")
 
 
 def version_of(settings: dict[str, object], columns: Sequence[Field], features: Iterable[Feature], code: str) -> str:
@@ -37,4 +38,4 @@ def _feature(feature: Feature) -> list[object]:
 
 def _window(window: Window) -> dict[str, object]:
     """What places a window; what it is not is left out, so that versions stay when windows learn something new."""
-    return {name: value for name, value in asdict(window).items() if name != "ends_on_grid" or value}
+    return {name: value for name, value in asdict(window).items() if name not in _LEARNED or value}

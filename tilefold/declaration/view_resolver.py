@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from tilefold.declaration.entity import Entity
-from tilefold.declaration.feature_rules import checked_aggregates, resolve_features
+from tilefold.declaration.feature_rules import checked_features, resolve_features
 from tilefold.declaration.features import Feature
 from tilefold.declaration.fingerprint import fingerprint
 from tilefold.declaration.names import checked_name
@@ -24,17 +24,18 @@ from tilefold.declaration.stores import DeltaConfig, check_compaction_store, che
 from tilefold.declaration.transformation import Transformation
 from tilefold.declaration.version import version_of
 from tilefold.declaration.view_rules import (
+    attributes_ttl_us,
     check_built,
     check_flags,
-    check_ttl,
     checked_function,
     compaction_enabled,
     output_columns,
+    secondary_key,
     transformation,
     view_entities,
     view_source,
 )
-from tilefold.declaration.views import FeatureView
+from tilefold.declaration.views import FEW_CELLS, FeatureView
 from tilefold.declaration.window_grids import Grid
 from tilefold.declaration.windows import Window
 from tilefold.errors import DeclarationError, InputError
@@ -90,6 +91,7 @@ class ViewParts:
     cell_us: int
     features: tuple[Feature, ...]
     columns: tuple[Field, ...]
+    secondary_key: Field | None
     timestamp_field: str
     function: FunctionType
     transformation: Transformation
@@ -153,6 +155,8 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
         description=written.description,
         owner=written.owner,
         tags=dict(written.tags or {}),
+        few_cells=_few_cells(parts.features),
+        secondary_key=parts.secondary_key,
     )
 
 
@@ -167,23 +171,30 @@ def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: Funct
     source = view_source(thing, written, kind.name, kind.source_type)
     entities = view_entities(thing, written)
     timing = kind.timing(thing, source)
-    aggregates = checked_aggregates(thing, written.features)
-    check_ttl(thing, written)
-    features = resolve_features(thing, aggregates, timing.grid)
+    given = checked_features(thing, written.features)
     keys = [key for entity in entities for key in entity.join_keys]
     timestamp_field = source.timestamp_field if written.timestamp_field is None else written.timestamp_field
+    secondary = secondary_key(thing, written, source, given, [timestamp_field, *(key.name for key in keys)])
+    features = resolve_features(thing, given, timing.grid, attributes_ttl_us(thing, written, given), secondary)
     return ViewParts(
         source=source,
         entities=entities,
         timing=timing,
         cell_us=kind.cell_us(timing.times.schedule_us, [window for feature in features for window in feature.windows]),
         features=features,
-        columns=output_columns(thing, keys, timestamp_field, aggregates),
+        columns=output_columns(thing, keys, timestamp_field, given, secondary),
+        secondary_key=secondary,
         timestamp_field=timestamp_field,
         function=function,
         transformation=transformation(thing, source, written.mode, function),
         compacted=compaction_enabled(thing, written),
     )
+
+
+def _few_cells(features: Sequence[Feature]) -> int:
+    """Up to how many cells of a key stay as they are: of attributes one, since only the latest event counts."""
+    currents = [feature.function.current for feature in features]
+    return 1 if all(current is not None and current.expires for current in currents) else FEW_CELLS
 
 
 def _check_runtimes(thing: str, written: BatchViewParameters) -> None:

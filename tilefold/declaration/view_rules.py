@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from tilefold.declaration.entity import Entity
-from tilefold.declaration.features import Aggregate
+from tilefold.declaration.entity import Entity, check_key_type
+from tilefold.declaration.feature_rules import input_of
+from tilefold.declaration.features import Aggregate, Attribute
 from tilefold.declaration.names import EVENT_ID, check_column, first_duplicate
 from tilefold.declaration.parameters import BatchViewParameters
 from tilefold.declaration.sources import Source
+from tilefold.declaration.times import positive_us
 from tilefold.declaration.transformation import Transformation, polars_transformation, sql_transformation
 from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
 from tilefold.types import Field, Timestamp
@@ -36,20 +38,52 @@ def checked_function(thing: str, function: object) -> FunctionType:
 
 def check_built(thing: str, written: BatchViewParameters) -> None:
     """Refuse what this release has not built."""
-    if written.aggregation_secondary_key is not None:
-        mend = "Until then make it one of the entity's join keys."
-        value = written.aggregation_secondary_key
-        raise NotBuiltYetError(complaint(thing, "aggregation_secondary_key is not built yet", value, mend))
     if written.mode == "pandas":
         mend = 'Until then use mode="polars", or .to_pandas() and pl.from_pandas(...).lazy() within it.'
         raise NotBuiltYetError(complaint(thing, 'mode="pandas" is not built yet', written.mode, mend))
 
 
-def check_ttl(thing: str, written: BatchViewParameters) -> None:
-    """Refuse a `ttl` beside aggregates: it is how long an Attribute is valid."""
-    if written.ttl is not None:
+def attributes_ttl_us(thing: str, written: BatchViewParameters, features: Sequence[Aggregate | Attribute]) -> int | None:
+    """How long Attributes are valid; None for ever. Without one, a `ttl` is refused."""
+    if written.ttl is None:
+        return None
+    if not any(isinstance(feature, Attribute) for feature in features):
         mend = "Leave it out: the size of its window bounds an Aggregate."
         raise DeclarationError(complaint(thing, "ttl belongs to views of Attributes", written.ttl, mend))
+    return positive_us(thing, "ttl", written.ttl)
+
+
+def secondary_key(
+    thing: str,
+    written: BatchViewParameters,
+    source: Source,
+    features: Sequence[Aggregate | Attribute],
+    taken: Sequence[object],
+) -> Field | None:
+    """The secondary key's column, if there is one; its type is that of an input column or else of the source's schema.
+
+    Parameters
+    ----------
+    taken
+        The columns that it may not be: join keys and the timestamp.
+    """
+    name: object = written.aggregation_secondary_key
+    if name is None:
+        return None
+    if not isinstance(name, str) or name in taken:
+        mend = "Name another column of what the function returns."
+        rule = "aggregation_secondary_key must be a column that is neither a join key nor the timestamp"
+        raise DeclarationError(complaint(thing, rule, name, mend))
+    if any(isinstance(feature, Attribute) for feature in features):
+        mend = "Declare the Attributes in a view of their own."
+        raise DeclarationError(complaint(thing, "aggregation_secondary_key belongs to views of Aggregates", name, mend))
+    known = [*(input_of(feature) for feature in features), *(source.schema or ())]
+    found = next((column for column in known if column is not None and column.name == name), None)
+    if found is None:
+        mend = "Declare the column in the source's schema, or use it as an input_column."
+        raise DeclarationError(complaint(thing, "the type of aggregation_secondary_key must be known", name, mend))
+    check_key_type(thing, "aggregation_secondary_key", found)
+    return found
 
 
 def view_source(thing: str, written: BatchViewParameters, kind: str, wanted: type[Source]) -> Source:
@@ -84,7 +118,11 @@ def view_entities(thing: str, written: BatchViewParameters) -> tuple[Entity, ...
 
 
 def output_columns(
-    thing: str, join_keys: Sequence[Field], timestamp_field: object, aggregates: Sequence[Aggregate]
+    thing: str,
+    join_keys: Sequence[Field],
+    timestamp_field: object,
+    features: Sequence[Aggregate | Attribute],
+    secondary: Field | None,
 ) -> tuple[Field, ...]:
     """What the view's function must return: join keys, timestamp, input columns, each once and of one type."""
     if not isinstance(timestamp_field, str) or not timestamp_field or timestamp_field == EVENT_ID:
@@ -93,7 +131,7 @@ def output_columns(
     if timestamp_field in [key.name for key in join_keys]:
         mend = "Copy the time to another column for one of the two."
         raise DeclarationError(complaint(thing, "timestamp_field may not be a join key", timestamp_field, mend))
-    inputs = [aggregate.input_column for aggregate in aggregates if aggregate.input_column]
+    inputs = [column for column in [secondary, *map(input_of, features)] if column is not None]
     columns: dict[str, Field] = {}
     for column in [*join_keys, Field(timestamp_field, Timestamp), *inputs]:
         check_column(thing, column.name)

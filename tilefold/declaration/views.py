@@ -44,6 +44,8 @@ class FeatureView:
         The finest grid: every edge of every window lies on it, but for the read time, where stream windows may end.
     few_cells
         A key of at most so many cells is left as it is by compaction.
+    secondary_key
+        The column by whose values every window is parted; None where it is not.
     version
         12 hex digits that change with everything that changes stored values.
     """
@@ -73,6 +75,7 @@ class FeatureView:
     owner: str | None
     tags: Mapping[str, str]
     few_cells: int = FEW_CELLS
+    secondary_key: Field | None = None
 
     def __repr__(self) -> str:
         return f"<{self.kind} view {self.name!r}, version {self.version}: {[one.name for one in self.features]}>"

@@ -82,6 +82,8 @@ class Window:
     hop_us
         None on batch views, whose edges move with the schedule; on stream views 0 for exact (and lifetimes), else the trailing
         edge's grid.
+    ttl_us
+        Of an attribute, which takes the latest event of all: how long that event is valid, counted from the read; else None.
     ends_on_grid
         Of a stream view's window with a hop: whether its end lies on the grid too (offset windows and series), instead of at
         the read time.
@@ -92,8 +94,10 @@ class Window:
     lifetime_start_us: int | None = None
     hop_us: int | None = None
     ends_on_grid: bool = False
+    ttl_us: int | None = None
 
     def __post_init__(self) -> None:
         assert self.size_us is None or self.size_us > 0, "windows are resolved from checked declarations"
         assert self.offset_us >= 0, "a window never reaches past its leading edge"
         assert self.size_us is None or self.lifetime_start_us is None, "only a lifetime has a start of its own"
+        assert self.ttl_us is None or self.size_us is None, "an attribute takes the latest event of all"

@@ -24,9 +24,8 @@ from zlib import crc32
 
 import polars as pl
 
-from tilefold.engine.layout import Layout
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
-from tilefold.engine.part_shape import LISTS, TIMES, ComponentShape, shapes
+from tilefold.engine.part_shape import BYTES, LISTS, TIMES, ComponentShape, StoredRows, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
 from tilefold.functions.registry import LIST_LIMIT_MAX
 
@@ -94,7 +93,7 @@ class Codec:
         What errors call the bytes.
     """
 
-    def __init__(self, layout: Layout, *, plain: bool = False, what: str = "batch part") -> None:
+    def __init__(self, layout: StoredRows, *, plain: bool = False, what: str = "batch part") -> None:
         self._view, self._what = layout.view_name, what
         self._shapes = shapes(layout)
         self._columns = TIMES + len(self._shapes)
@@ -196,7 +195,9 @@ class Codec:
 
 
 def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
-    """A column of texts or lists of these lengths, and where it ends."""
+    """A column of texts, bytes or lists of these lengths, and where it ends."""
+    if shape.variable == BYTES:
+        return _read_bytes(data, position, lengths)
     if shape.variable != LISTS:
         return _read_texts(data, position, lengths)
     if max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0:  # entries that are all zero take no bytes, so bytes do not bound them
@@ -221,6 +222,16 @@ def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: in
     if not width:
         return ((0.0,) * count if formats is FLOAT_FORMATS else bytes(count)), end
     return struct.unpack_from(f"<{count}{formats[width]}", data, start), end
+
+
+def _read_bytes(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
+    if min(lengths) < 0:
+        raise ValueError("nothing is shorter than empty")
+    taken = []
+    for length in lengths:
+        taken.append(data[position : position + length])
+        position += length
+    return taken, position
 
 
 def _read_texts(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:

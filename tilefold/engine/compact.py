@@ -15,6 +15,7 @@ from tilefold.declaration.windows import Window
 from tilefold.engine.encode import Stored, encode_parts
 from tilefold.engine.entity import KEY_HASH, key_hash_expr
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
+from tilefold.engine.nesting import merged
 from tilefold.engine.plan import Ints, Plan, ReadSpan, plan_of
 
 _CELL = "__cell"
@@ -74,8 +75,8 @@ def _one_row_per_cell(tiles: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """Merge the epochs of a cell, where there are several."""
     if not tiles.height or tiles[EPOCH].min() == tiles[EPOCH].max():
         return tiles
-    keys = [KEY_HASH, *layout.key_names, (pl.col(FIRST) // layout.grain_us).alias(_CELL)]
-    return tiles.group_by(keys).agg(layout.merge_rows())
+    celled = tiles.lazy().with_columns((pl.col(FIRST) // layout.grain_us).alias(_CELL))
+    return merged(celled, [KEY_HASH, *layout.key_names, _CELL], layout.spans, layout.slots).collect()
 
 
 def _by_key(tiles: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, Ints]:
@@ -128,7 +129,8 @@ def _merge(cells: pl.DataFrame, layout: Layout, plan: Plan) -> pl.DataFrame:
     """Merge the cells of busy keys between neighbouring points of the plan."""
     segments = plan.segments(cells[FIRST].to_numpy())
     keys = [KEY_HASH, *layout.key_names, _SEGMENT]
-    return cells.with_columns(pl.Series(_SEGMENT, segments)).group_by(keys).agg(layout.merge_rows())
+    parted = cells.lazy().with_columns(pl.Series(_SEGMENT, segments))
+    return merged(parted, keys, layout.spans, layout.slots).collect()
 
 
 def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> pl.DataFrame:
@@ -138,7 +140,7 @@ def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> p
     starts = np.cumsum(counts) - counts
     grain = layout.grain_us
     running = layout.running
-    columns = [Stored(tiles[name], c.nullable, running[n]) for n, (name, c) in enumerate(layout.components)]
+    columns = [Stored(c.as_in_parts(tiles[name]), c.nullable, running[n]) for n, (name, c) in enumerate(layout.components)]
     first, last = (tiles[name].to_numpy() // grain for name in (FIRST, LAST))
     keys = tiles.select(KEY_HASH, *layout.key_names, FIRST)[starts]
     events = np.add.reduceat(tiles[EVENTS].to_numpy(), starts)

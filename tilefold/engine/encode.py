@@ -175,6 +175,8 @@ def _numbers_of(column: pl.Series, runs: _Runs) -> _Numbers:
     if isinstance(column.dtype, pl.List):
         return _integers(column.list.len().cast(pl.Int64).to_numpy(), runs)
     physical = physical_dtype(column.dtype)
+    if physical == pl.Binary:
+        return _integers(column.bin.size("b").cast(pl.Int64).to_numpy(), runs)
     if physical == pl.String:
         return _integers(column.str.len_bytes().cast(pl.Int64).to_numpy(), runs)
     if physical.is_float():
@@ -189,8 +191,8 @@ def _nulls_of(column: pl.Series, runs: _Runs) -> _Numbers:
 
 
 def _variable_of(column: pl.Series, runs: _Runs) -> Iterator[Chunk | LargeBinaryArray]:
-    """What follows the numbers: the bytes of texts, the entries of lists."""
-    if column.dtype == pl.String:
+    """What follows the numbers: the bytes of texts and sketches, the entries of lists."""
+    if column.dtype in (pl.String, pl.Binary):
         yield _text_bytes(column, runs)
     elif isinstance(column.dtype, pl.List):
         lengths = column.list.len().cast(pl.Int64).to_numpy()

@@ -10,8 +10,7 @@ from itertools import accumulate, chain
 from typing import Any, Protocol
 
 from tilefold.engine.codec import BASE, FLOAT_FORMATS, INT_FORMATS, TILES
-from tilefold.engine.layout import Layout
-from tilefold.engine.part_shape import LISTS, TEXTS, ComponentShape, shapes
+from tilefold.engine.part_shape import BYTES, LISTS, TEXTS, ComponentShape, StoredRows, shapes
 from tilefold.engine.stream_part import Row
 
 _INT_BOUNDS = ((1, 0, 2**8 - 1), (2, -(2**15), 2**15 - 1), (4, -(2**31), 2**31 - 1))
@@ -44,10 +43,20 @@ def totals(slots: Iterable[StateSlot], states: Sequence[tuple[Any, ...]]) -> lis
     return columns
 
 
+class WrittenRows(StoredRows, Protocol):
+    """What writing rows asks of a layout besides."""
+
+    @property
+    def slots(self) -> Sequence[StateSlot]: ...  # noqa: D102 - see Layout
+
+    @property
+    def grain_us(self) -> int: ...  # noqa: D102 - see Layout
+
+
 class RowEncoder:
     """Writes the rows of one view's keys."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: WrittenRows) -> None:
         self._grain_us, self._slots = layout.grain_us, layout.slots
         self._shapes = shapes(layout)
 
@@ -93,7 +102,7 @@ def _floats(column: Sequence[float], width: int, codes: bytearray, numbers: list
 
 def _column(shape: ComponentShape, column: Sequence[Any], codes: bytearray, numbers: list[bytes]) -> None:
     """The numbers of a component: its values, 0 for null, or how long texts and lists are."""
-    if shape.variable == LISTS:
+    if shape.variable in (LISTS, BYTES):
         _ints([len(each) for each in column], codes, numbers)
     elif shape.variable == TEXTS:
         _ints([0 if each is None else len(each.encode()) for each in column], codes, numbers)
@@ -106,7 +115,9 @@ def _column(shape: ComponentShape, column: Sequence[Any], codes: bytearray, numb
 
 
 def _variable(shape: ComponentShape, column: Sequence[Any]) -> bytes:
-    """The bytes of texts; of lists their entries: a code and numbers, then texts behind their lengths."""
+    """The bytes of texts and sketches; of lists their entries: a code and numbers, then texts behind their lengths."""
+    if shape.variable == BYTES:
+        return b"".join(column)
     if shape.variable == TEXTS:
         return b"".join([b"" if each is None else each.encode() for each in column])
     entries = list(chain.from_iterable(column))

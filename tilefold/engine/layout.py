@@ -3,8 +3,8 @@
 The rule: features of the same input share partial states (`mean` and `sum` keep one sum), so each state is stored once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd
 from typing import Any
@@ -13,6 +13,8 @@ import polars as pl
 
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
+from tilefold.engine.secondary import INPUT, BySecondary
+from tilefold.engine.slots import Slot
 from tilefold.engine.time import DAY_US
 from tilefold.functions import Component, Partial
 from tilefold.functions.sums import Events
@@ -22,35 +24,6 @@ from tilefold.types import Field
 EPOCH = "tf_epoch"
 FIRST, LAST = "tf_first_us", "tf_last_us"
 EVENTS = "tf_events"
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One partial state as a view stores it: of which input column, and from which component on.
-
-    `running` says that parts hold running totals of it (see `Partial.running`); all its windows end with the part then.
-    """
-
-    partial: Partial
-    column: str
-    prefix: str
-    start: int
-    running: bool
-
-    @property
-    def stop(self) -> int:
-        """The end (exclusive) of its components among those of the layout."""
-        return self.start + len(self.partial.components)
-
-    @property
-    def join(self) -> Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]:
-        """See `Partial.join`."""
-        return self.partial.join
-
-    @property
-    def names(self) -> list[str]:
-        """The names of its columns."""
-        return self.partial.named(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +87,60 @@ class Layout:
         times = {EPOCH: pl.Int64(), FIRST: pl.Int64(), LAST: pl.Int64()}
         return pl.Schema({**keys, **times, **{name: component.dtype for name, component in self.components}})
 
-    def merge_rows(self) -> list[pl.Expr]:
-        """The aggregations that merge several tile rows of one key into one, without the key."""
-        states = [expression for slot in self.slots for expression in slot.partial.merge_rows(slot.prefix)]
-        return [pl.col(FIRST).min(), pl.col(LAST).max(), *states]
+    @property
+    def by_secondary(self) -> list[BySecondary]:
+        """What keeps the states of a secondary key, where there is one."""
+        return [slot.partial for slot in self.slots if isinstance(slot.partial, BySecondary)]
+
+    @property
+    def spans(self) -> list[pl.Expr]:
+        """The aggregations that give the first and last event of several tile rows."""
+        return [pl.col(FIRST).min(), pl.col(LAST).max()]
 
 
 def layout_of(view: Any) -> Layout:
     """The layout of a `FeatureView`."""
-    slots: list[Slot] = []
+    secondary: Field | None = getattr(view, "secondary_key", None)
+    grain_us = gcd(view.cell_us, DAY_US)
+    if secondary is not None:
+        return _by_secondary(view, secondary, grain_us)
     moved = _moved_back(view.features)
-    known: dict[tuple[str, str], int] = {}
-    for column, partial in [("", Events()), *_needed(view.features)]:
-        key = (column, partial.name)
-        if key not in known:
-            known[key] = len(slots)
-            start = slots[-1].stop if slots else 0
-            running = partial.running is not None and key not in moved
-            slots.append(Slot(partial, column, f"{column}__" if column else "tf_", start, running))
+    slots, known = _slots([("", Events()), *_needed(view.features)], moved)
     outputs = tuple(
         Output(feature, tuple(known[feature.input_column or "", partial.name] for partial in feature.function.partials))
         for feature in view.features
     )
-    return Layout(view.name, tuple(view.join_keys), tuple(slots), outputs, gcd(view.cell_us, DAY_US))
+    return Layout(view.name, tuple(view.join_keys), slots, outputs, grain_us)
+
+
+def _slots(
+    needed: Iterable[tuple[str, Partial]], moved: Container[tuple[str, str]] | None
+) -> tuple[tuple[Slot, ...], dict[tuple[str, str], int]]:
+    """The slots of (column, partial) pairs, each once, and their numbers; without `moved` none holds running totals."""
+    slots: list[Slot] = []
+    known: dict[tuple[str, str], int] = {}
+    for column, partial in needed:
+        key = (column, partial.name)
+        if key not in known:
+            known[key] = len(slots)
+            start = slots[-1].stop if slots else 0
+            running = moved is not None and partial.running is not None and key not in moved
+            slots.append(Slot(partial, column, f"{column}__" if column else "tf_", start, running))
+    return tuple(slots), known
+
+
+def _by_secondary(view: Any, key: Field, grain_us: int) -> Layout:
+    """Of a view with a secondary key: how many events, and one slot that keeps the states of all features for each key."""
+    inner, known = _slots(_needed(view.features), None)
+    by = BySecondary(view.name, key, inner)
+    is_moved_back = any(is_moved(window) for feature in view.features for window in feature.windows)
+    events = Slot(Events(), "", "tf_", 0, not is_moved_back)
+    outputs = []
+    for feature in view.features:
+        numbers = [known[feature.input_column or "", partial.name] for partial in feature.function.partials]
+        function = by.each(feature.function, numbers) if numbers else by.keys(feature.function)
+        outputs.append(Output(replace(feature, function=function), (1,)))
+    return Layout(view.name, tuple(view.join_keys), (events, Slot(by, INPUT, "tf_", 1, False)), tuple(outputs), grain_us)
 
 
 def is_moved(window: Window) -> bool:

@@ -17,7 +17,7 @@ from tilefold.declaration.windows import Window
 from tilefold.engine.codec import Part
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
-from tilefold.engine.windows import bounds_us
+from tilefold.engine.windows import bounds_us, moment_us
 from tilefold.functions.base import Pick
 from tilefold.functions.plain import same
 
@@ -61,9 +61,13 @@ class _Call(NamedTuple):
 
 
 class _Finish(NamedTuple):
-    """Make values of the states that some calls gave: of the one call, or of several that `several` takes from all."""
+    """Make values of the states that some calls gave: of the one call, or of several that `several` takes from all.
+
+    `finalize_all` makes those of the one call at once.
+    """
 
     finalize: Any
+    finalize_all: Any
     one: int
     several: Callable[[list[Any]], tuple[Any, ...]] | None
 
@@ -87,6 +91,11 @@ class Folder:
             [[places[number, w] for w in out.feature.windows] for number, out in enumerate(layout.outputs)],
             [out.feature.is_series for out in layout.outputs],
         )
+        self._timed = [
+            (number, current, out.feature)
+            for number, out in enumerate(layout.outputs)
+            if (current := out.feature.function.current) is not None
+        ]
         self._known: tuple[int, dict[int, Edges]] = (-1, {})
 
     def _edges_at(self, watermark_us: int, base: int) -> Edges:
@@ -100,10 +109,11 @@ class Folder:
             edges = by_base[base] = [(nest, nest.edges(watermark_us, self._grain_us, base)) for nest in self.nests]
         return edges
 
-    def fold(self, part: Part | None, watermark_us: int) -> tuple[Sequence[Any], list[int]]:
+    def fold(self, part: Part | None, watermark_us: int, read_us: int | None = None) -> tuple[Sequence[Any], list[int]]:
         """The value of every feature, in the layout's order, and the numbers of the windows that are inexact.
 
-        Values are plain Python values, None, or OVERFLOW; the values of a series are a list.
+        Values are plain Python values, None, or OVERFLOW; the values of a series are a list. What expires does so by `read_us`,
+        the watermark where it is not given.
         """
         columns = self._no_columns if part is None else part.columns
         spans, inexact = self._spans(part, watermark_us)
@@ -115,17 +125,33 @@ class Folder:
                 states.append(pick(columns[start]))
             else:
                 states.append(fold(columns[start:stop], *(picks if running else spans)[nest]))
-        return self.finish(states), inexact
+        return self.finish(states, watermark_us, watermark_us if read_us is None else read_us), inexact
 
-    def finish(self, states: list[Any]) -> Sequence[Any]:
-        """The value of every feature, from the states of each call: one per window of its nest."""
+    def finish(self, states: list[Any], edge_us: int, read_us: int) -> Sequence[Any]:
+        """The value of every feature, from the states of each call: one per window of its nest.
+
+        `edge_us` is where windows end that are not moved back, `read_us` when the read is.
+        """
         values: list[Any] = []
-        for finalize, one, several in self._finishes:
-            if several is not None:
+        for finalize, finalize_all, one, several in self._finishes:
+            if finalize_all is not None:
+                values += finalize_all(states[one])
+            elif several is not None:
                 values += map(finalize, *several(states))
             else:
                 values += states[one] if finalize is same else map(finalize, states[one])
-        return self._arrange(values)
+        arranged = self._arrange(values)
+        return self._in_time(arranged, edge_us, read_us) if self._timed else arranged
+
+    def _in_time(self, values: Sequence[Any], edge_us: int, read_us: int) -> list[Any]:
+        """Values that expire or fade, as they are at the time of the read."""
+        found = list(values)
+        for number, current, feature in self._timed:
+            held = found[number] if feature.is_series else [found[number]]
+            moments = [moment_us(window, edge_us, read_us, expires=current.expires) for window in feature.windows]
+            now = [current.of(value, moment) for value, moment in zip(held, moments, strict=True)]
+            found[number] = now if feature.is_series else now[0]
+        return found
 
     def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:
         """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""
@@ -163,7 +189,8 @@ def _compile(layout: Layout, nests: list[_Nest], calls: list[_Call], finishes: l
         output = layout.outputs[output_numbers[0]]
         numbers = tuple(_call_of(layout, slot, nest, calls, known_calls) for slot in output.slots)
         several = itemgetter(*numbers) if len(numbers) > 1 else None
-        finishes.append(_Finish(output.feature.function.finalize, numbers[0], several))
+        function = output.feature.function
+        finishes.append(_Finish(function.finalize, function.finalize_all, numbers[0], several))
         for position, window in enumerate(windows):
             places.update({(number, window): taken + position for number in output_numbers})
         taken += len(windows)

@@ -21,7 +21,7 @@ from tilefold.engine.mark import Mark
 from tilefold.engine.merge import Folder, is_covered
 from tilefold.engine.stream_codec import StreamView
 from tilefold.engine.stream_part import NOTHING_PRUNED_US
-from tilefold.engine.windows import bounds_us
+from tilefold.engine.windows import bounds_us, oldest_us
 from tilefold.functions import Partial
 
 
@@ -84,9 +84,9 @@ class StreamMerger:
         spans = [self._spans(piece, edges) for piece in pieces]
         inexact = set().union(*(each.inexact for each in spans))
         if stream is not None and stream.pruned_us > NOTHING_PRUNED_US:
-            inexact |= self._pruned(stream.pruned_us, edges)
+            inexact |= self._pruned(stream.pruned_us, at_us)
         states = [self._states(slot, pieces, spans) for slot in self._slots]
-        return self._folder.finish(states), sorted(inexact)
+        return self._folder.finish(states, at_us, at_us), sorted(inexact)
 
     def _pieces(self, batch: Part | None, stream: StreamView | None, mark: Mark) -> Iterator[Piece]:
         if batch is not None and batch.tiles:
@@ -140,15 +140,9 @@ class StreamMerger:
         beyond = piece.totals and not is_moved(window) and begun < part.tiles  # totals hold what comes after the end too
         return max(begun - cut, piece.low), begun if cut or beyond else 0
 
-    def _pruned(self, pruned_us: int, edges: list[tuple[list[int], int]]) -> set[int]:
+    def _pruned(self, pruned_us: int, at_us: int) -> set[int]:
         """The windows that reach what was left out."""
-        pairs = zip(self._nests, edges, strict=True)
-        return {
-            self._folder.numbers[window]
-            for windows, (starts, _) in pairs
-            for window, start_us in zip(windows, starts, strict=True)
-            if start_us <= pruned_us
-        }
+        return {self._folder.numbers[window] for window in self._folder.windows if oldest_us(window, at_us) <= pruned_us}
 
     def _states(self, slot: _Slot, pieces: Sequence[Piece], spans: Sequence[_Spans]) -> list[Any]:
         """The state of each window of a slot's nest, over all pieces."""

@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tilefold.declaration.windows import Window
-from tilefold.engine.windows import BEGINNING_US, bounds_us
+from tilefold.engine.time import DAY_US, floor
+from tilefold.engine.windows import BEGINNING_US, bounds_us, oldest_us
 
 Ints = npt.NDArray[np.int64]
 
@@ -163,4 +164,10 @@ def first_start_us(windows: Iterable[Window], at_us: int) -> int:
     at_us
         Of a batch view its watermark; of a stream view the earliest read, since no window's start ever moves back.
     """
-    return min(bounds_us(window, at_us)[0] for window in windows)
+    return min(_first_us(window, at_us) for window in windows)
+
+
+def _first_us(window: Window, at_us: int) -> int:
+    """Where a window begins; of one that expires at the start of a day, so that no cell is half within reach."""
+    first_us = oldest_us(window, at_us)
+    return first_us if window.ttl_us is None else floor(first_us, DAY_US)

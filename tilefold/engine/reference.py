@@ -15,10 +15,16 @@ import polars as pl
 
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
+from tilefold.engine.reference_sketches import distinct_values, percentile_value
 from tilefold.functions.base import OVERFLOW
 
 Value = Any
 _LIST_LABEL = re.compile(r"(first|last)(_distinct)?_(\d+)")
+_DECAYED_LABEL = re.compile(r"decayed_(sum|count|mean)_(\w+)")
+_DURATION = re.compile(r"(\d+)(d|h|ms|m|s|us)")
+_UNITS_US = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+_DISTINCT_LABEL = re.compile(r"approx_count_distinct(?:_(\d+))?")
+_PERCENTILE_LABEL = re.compile(r"approx_percentile_p(\d+(?:_\d+)?)(?:_precision_(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,9 @@ class Event:
     columns: Mapping[str, Any]
 
 
-def reference_values(features: Iterable[Feature], events: Sequence[Event], at_us: int) -> dict[str, Value]:
+def reference_values(
+    features: Iterable[Feature], events: Sequence[Event], at_us: int, read_us: int | None = None
+) -> dict[str, Value]:
     """The value of each feature at a time, by name; OVERFLOW where a sum does not fit.
 
     Parameters
@@ -38,19 +46,24 @@ def reference_values(features: Iterable[Feature], events: Sequence[Event], at_us
     at_us
         Of batch views the leading edge A, which is not counted. Of stream views the read time t, which is; where the view's
         leading edge is the newest event, the newest one of the source at or before the read time.
+    read_us
+        Of batch views the read time, by which attributes expire; the leading edge where it is not given.
     """
     ordered = sorted(events, key=lambda event: (event.time_us, event.tie.encode()))
-    return {feature.name: _feature_value(feature, ordered, at_us) for feature in features}
+    now_us = at_us if read_us is None else read_us
+    return {feature.name: _feature_value(feature, ordered, at_us, now_us) for feature in features}
 
 
-def _feature_value(feature: Feature, events: list[Event], at_us: int) -> Value:
-    values = [_window_value(feature, _inside(window, events, at_us)) for window in feature.windows]
+def _feature_value(feature: Feature, events: list[Event], at_us: int, now_us: int) -> Value:
+    value_of = _window_value if feature.secondary is None else _values_by_key
+    values = [value_of(feature, _inside(window, events, at_us, now_us), at_us - window.offset_us) for window in feature.windows]
     return values if feature.is_series else values[0]
 
 
-def _inside(window: Window, events: list[Event], at_us: int) -> list[Event]:
+def _inside(window: Window, events: list[Event], at_us: int, now_us: int) -> list[Event]:
     holds = _in_batch_window if window.hop_us is None else _in_stream_window
-    return [event for event in events if holds(window, event.time_us, at_us - window.offset_us)]
+    held = [event for event in events if holds(window, event.time_us, at_us - window.offset_us)]
+    return held if window.ttl_us is None else [event for event in held if event.time_us > now_us - window.ttl_us]
 
 
 def _in_batch_window(window: Window, time_us: int, edge_us: int) -> bool:
@@ -71,15 +84,51 @@ def _in_stream_window(window: Window, time_us: int, t_us: int) -> bool:
     return grid_us - size_us <= time_us and (time_us < grid_us if window.ends_on_grid else time_us <= t_us)
 
 
-def _window_value(feature: Feature, events: list[Event]) -> Value:
+def _values_by_key(feature: Feature, events: list[Event], end_us: int) -> list[Value]:
+    """For each secondary key among the events, ascending, the value of its own events; of a list of keys the keys."""
+    assert feature.secondary is not None
+    name = feature.secondary.name
+    keys = sorted({event.columns[name] for event in events} - {None})
+    if feature.function.label == "keys":
+        return keys
+    return [_window_value(feature, [event for event in events if event.columns[name] == key], end_us) for key in keys]
+
+
+def _window_value(feature: Feature, events: list[Event], end_us: int) -> Value:
     label = feature.function.label
     if feature.input_column is None:
         return len(events)
     values = [event.columns[feature.input_column] for event in events]
-    values = [value for value in values if value is not None]
+    if label == "latest":
+        return values[-1] if values else None
+    there = [(value, end_us - event.time_us) for value, event in zip(values, events, strict=True) if value is not None]
+    if match := _DECAYED_LABEL.fullmatch(label):
+        return _decayed(match, there)
+    return _value_of(label, [value for value, _ in there], feature.input_dtype)
+
+
+def _value_of(label: str, values: list[Value], dtype: pl.DataType | None) -> Value:
+    """What a function says of values that are not null, in their order."""
     if match := _LIST_LABEL.fullmatch(label):
         return _end_of_list(values, match[1], distinct=match[2] is not None, limit=int(match[3]))
-    return _FUNCTIONS[label](values, feature.input_dtype)
+    if match := _DISTINCT_LABEL.fullmatch(label):
+        return distinct_values(values, int(match[1] or 8))
+    if match := _PERCENTILE_LABEL.fullmatch(label):
+        return percentile_value(values, float(match[1].replace("_", ".")), int(match[2] or 100))
+    return _FUNCTIONS[label](values, dtype)
+
+
+def _decayed(match: re.Match[str], aged: list[tuple[Value, int]]) -> Value:
+    """A sum of weights, of weighed values, or their ratio; a weight halves with each half-life of age, in microseconds."""
+    half_life_us = sum(int(number) * _UNITS_US[unit] for number, unit in _DURATION.findall(match[2]))
+    if match[1] == "count":
+        return math.fsum(0.5 ** (age_us / half_life_us) for _, age_us in aged)
+    if not aged:
+        return None
+    newest_us = min(age_us for _, age_us in aged) if match[1] == "mean" else 0  # a ratio does not depend on the end
+    weights = [0.5 ** ((age_us - newest_us) / half_life_us) for _, age_us in aged]
+    total = _total([float(value) * weight for (value, _), weight in zip(aged, weights, strict=True)])
+    return total if match[1] == "sum" else total / math.fsum(weights)
 
 
 def _end_of_list(values: list[Value], end: str, *, distinct: bool, limit: int) -> list[Value]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from tilefold.engine.entity import hash_expr
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
+from tilefold.engine.nesting import built
 from tilefold.engine.time import DAY_US, day_start_us, to_datetime
 from tilefold.errors import InputError, complaint
 from tilefold.functions.base import TIE, TIME
@@ -67,10 +68,11 @@ def build_tiles(events: pl.LazyFrame, layout: Layout, epoch: int, *, one_day: bo
     pl.LazyFrame
         The columns of `layout.tile_schema`, in no order.
     """
-    cells: list[pl.Expr] = [] if one_day and layout.grain_us == DAY_US else [(pl.col(TIME) // layout.grain_us).alias(_CELL)]
+    keys = layout.key_names
+    if not one_day or layout.grain_us != DAY_US:
+        events, keys = events.with_columns((pl.col(TIME) // layout.grain_us).alias(_CELL)), [*keys, _CELL]
     times = [pl.col(TIME).min().alias(FIRST), pl.col(TIME).max().alias(LAST)]
-    states = [expression for slot in layout.slots for expression in slot.partial.from_events(slot.column, slot.prefix)]
-    grouped = events.group_by([*layout.key_names, *cells], maintain_order=False).agg(*times, *states)
+    grouped = built(events, keys, times, layout.slots)
     rows = grouped.with_columns(pl.lit(epoch, dtype=pl.Int64).alias(EPOCH))
     return rows.select(pl.col(name).cast(dtype) for name, dtype in layout.tile_schema.items())
 

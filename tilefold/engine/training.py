@@ -21,6 +21,7 @@ import polars as pl
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.layout import FIRST, Layout, Output
+from tilefold.engine.nesting import merged
 from tilefold.engine.tiles import build_tiles, prepare_events
 from tilefold.engine.time import DAY_US
 from tilefold.engine.windows import BEGINNING_US
@@ -28,6 +29,7 @@ from tilefold.types import Field
 
 REQUEST = "__request"
 EDGE = "__edge_us"
+READ = "__read_us"
 _KEY, _CELL, _START, _END = "__key", "__cell", "__start", "__end"
 _ROWS, _SLICE, _FOUND = "__rows", "__slice", "__found"
 
@@ -46,7 +48,7 @@ def training_values(
         The output of the view's transformation, without duplicates.
     requests
         One row per wanted key and time: the join keys, `__edge_us` (Int64; a batch view's leading edge, a stream view's read
-        time) and `__request` (a number of its own).
+        time), `__request` (a number of its own), and where attributes of a batch view expire `__read_us`, the read time.
     timestamp_field, since_us
         The events' time, and from when on events count.
 
@@ -59,13 +61,14 @@ def training_values(
     asked = events.join(entities.lazy(), on=layout.key_names)  # before the sort: a join keeps no order
     cells = _Cells(prepare_events(asked, layout, timestamp_field, since_us), layout)
     numbered = requests.join(entities, on=layout.key_names, maintain_order="left", nulls_equal=True)  # a null finds no event
-    spans = numbered.select(REQUEST, EDGE, _KEY)
+    read = pl.col(READ if READ in requests.columns else EDGE).alias(READ)
+    spans = numbered.select(REQUEST, EDGE, _KEY, read)
     windows = dict.fromkeys(window for output in layout.outputs for window in output.feature.windows)
     values: dict[tuple[int, Window], pl.Series] = {}
     for window in windows:  # features that share one share its join
         sharing = [number for number, output in enumerate(layout.outputs) if window in output.feature.windows]
         states = _states(cells, spans, window, sorted({slot for number in sharing for slot in layout.outputs[number].slots}))
-        values.update({(number, window): _value(states, layout, layout.outputs[number]) for number in sharing})
+        values.update({(number, window): _value(states, layout, layout.outputs[number], window) for number in sharing})
     return requests.select(REQUEST).with_columns(
         _feature_column(output.feature, [values[number, window] for window in output.feature.windows])
         for number, output in enumerate(layout.outputs)
@@ -103,9 +106,9 @@ class _Cells:
         return build_tiles(self.events, numbered, 0, one_day=False).with_columns(pl.lit(1, pl.UInt32).alias(_ROWS))
 
     def _merged(self, size_us: int) -> pl.LazyFrame:
-        cell = (pl.col(FIRST) // size_us).alias(_CELL)
+        cells = self.of(self._finest_us).lazy().with_columns((pl.col(FIRST) // size_us).alias(_CELL))
         count = pl.len().cast(pl.UInt32).alias(_ROWS)
-        return self.of(self._finest_us).lazy().group_by(_KEY, cell).agg(*self.layout.merge_rows(), count)
+        return merged(cells, [_KEY, _CELL], [*self.layout.spans, count], self.layout.slots)
 
 
 def cell_size_us(window: Window, layout: Layout) -> int:
@@ -126,6 +129,8 @@ def bounds_exprs(window: Window, at: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     elif window.hop_us is not None:
         edge = moved // window.hop_us * window.hop_us
         end = edge if window.ends_on_grid else moved + 1
+    if window.ttl_us is not None:  # at the start of a day, so that no cell is cut there: what has expired is told at the end
+        return (at - window.ttl_us) // DAY_US * DAY_US, end
     if window.size_us is None:
         return pl.lit(BEGINNING_US if window.lifetime_start_us is None else window.lifetime_start_us), end
     return edge - window.size_us, end
@@ -135,21 +140,30 @@ def _states(cells: _Cells, requests: pl.DataFrame, window: Window, slots: Sequen
     """The merged states of some slots in each request's window, in the requests' order; null where no event is in it."""
     wanted = [cells.layout.slots[number] for number in slots]
     names = [name for slot in wanted for name in slot.names]
-    states = [expression for slot in wanted for expression in slot.partial.merge_rows(slot.prefix)]
     start, end = bounds_exprs(window, pl.col(EDGE))
     spans = requests.select(REQUEST, _KEY, start.alias(_START), end.alias(_END))
-    parts = [rows.group_by(REQUEST).agg(states).collect() for rows in _inside(cells, spans, window, names)]
-    merged = parts[0] if len(parts) == 1 else pl.concat(parts).group_by(REQUEST).agg(states)
-    found = merged.with_columns(pl.lit(1).alias(_FOUND))
-    return requests.select(REQUEST).join(found, on=REQUEST, how="left", maintain_order="left")
+    parts = [merged(rows, [REQUEST], [], wanted).collect() for rows in _inside(cells, spans, window, names)]
+    whole = parts[0] if len(parts) == 1 else merged(pl.concat(parts).lazy(), [REQUEST], [], wanted).collect()
+    found = whole.with_columns(pl.lit(1).alias(_FOUND))
+    return requests.select(REQUEST, EDGE, READ).join(found, on=REQUEST, how="left", maintain_order="left")
 
 
-def _value(states: pl.DataFrame, layout: Layout, output: Output) -> pl.Series:
+def _value(states: pl.DataFrame, layout: Layout, output: Output, window: Window) -> pl.Series:
     """A feature's value for each request."""
     function = output.feature.function
-    value = function.finalize_rows(*(layout.slots[number].names for number in output.slots))
+    names = [layout.slots[number].names for number in output.slots]
+    value = function.finalize_rows(*names)
+    if function.current is not None:
+        value = function.current.rows(names[0], _moment(window, expires=function.current.expires))
     found = states.lazy().select(pl.when(pl.col(_FOUND).is_not_null()).then(value).alias("value"))
     return found.select(_or_empty(output.feature)).collect()["value"]
+
+
+def _moment(window: Window, *, expires: bool) -> pl.Expr:
+    """What `moment_us` says of a window, for a column of requests."""
+    if not expires:
+        return pl.col(EDGE) - window.offset_us
+    return pl.lit(BEGINNING_US) if window.ttl_us is None else pl.col(READ) - window.ttl_us
 
 
 def _inside(cells: _Cells, spans: pl.DataFrame, window: Window, names: Sequence[str]) -> Iterator[pl.LazyFrame]:

@@ -13,6 +13,9 @@ For a stream view read at t, where `t + 1` is the first microsecond that is not 
     hop h                        [floor(t, h) - W, t + 1)
     hop h, offset or series      [floor(t - o, h) - W, floor(t - o, h))
     lifetime                     [lifetime start, t - o + 1)
+
+An attribute's window is a lifetime: the latest event is sought first, and then asked whether it is still valid. So validity
+cuts no tile, and only what has expired for every read (`oldest_us`) may be left out.
 """
 
 from collections.abc import Iterable
@@ -52,7 +55,25 @@ def bounds_us(window: Window, at_us: int) -> tuple[int, int]:
     return edge_us - window.size_us, end_us
 
 
+def oldest_us(window: Window, at_us: int) -> int:
+    """The earliest time that an event which counts may have, of a read at a time or at any later one; `at_us` as above."""
+    return bounds_us(window, at_us)[0] if window.ttl_us is None else at_us - window.ttl_us + 1
+
+
+def moment_us(window: Window, edge_us: int, read_us: int, *, expires: bool) -> int:
+    """The time that `CurrentValue` asks for: up to when events have expired, or from where weights count back."""
+    if not expires:
+        return edge_us - window.offset_us
+    return BEGINNING_US if window.ttl_us is None else read_us - window.ttl_us
+
+
 def reach_us(windows: Iterable[Window]) -> int | None:
     """How far before its edge the longest window begins at most; None where a lifetime is among them."""
-    sizes = [None if window.size_us is None else window.size_us + window.offset_us + (window.hop_us or 0) for window in windows]
+    sizes = [_reach_us(window) for window in windows]
     return None if None in sizes else max(size for size in sizes if size is not None)
+
+
+def _reach_us(window: Window) -> int | None:
+    if window.size_us is None:
+        return window.ttl_us
+    return window.size_us + window.offset_us + (window.hop_us or 0)

@@ -14,6 +14,7 @@ Chronon's `BaseAggregator` (prepare, update, merge, finalize).
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
@@ -33,19 +34,31 @@ class FunctionRequest:
     """A function with parameters, as people ask for it: `last_distinct(3)`."""
 
     name: str
-    params: tuple[tuple[str, int | float], ...] = ()
+    params: tuple[tuple[str, int | float | timedelta], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
     """One stored column of a partial state.
 
-    `nullable` says whether a tile may hold none; `dtype` is the column's Polars type.
+    Attributes
+    ----------
+    dtype
+        The Polars type of its column in tiles.
+    nullable
+        Whether a tile may hold none.
+    pack
+        Where parts hold it as bytes: makes a Binary column of a tile column. `lift`, `fold` and `stored` then see bytes too.
     """
 
     suffix: str
     dtype: pl.DataType
     nullable: bool = False
+    pack: Callable[[pl.Series], pl.Series] | None = field(default=None, compare=False)
+
+    def as_in_parts(self, tiles: pl.Series) -> pl.Series:
+        """Its column as parts hold it."""
+        return tiles if self.pack is None else self.pack(tiles)
 
 
 class Partial(ABC):
@@ -142,6 +155,26 @@ OVERFLOW = _Overflow()
 
 
 @dataclass(frozen=True, slots=True)
+class CurrentValue:
+    """The last step of a function whose value depends on when the read is.
+
+    Attributes
+    ----------
+    of
+        From what `finalize` gave and a time to the value or None. The time is the window's end, from which weights count back;
+        of what expires the time up to which events have expired.
+    rows
+        The same from the column names of the partial, as an expression.
+    expires
+        Which of the two.
+    """
+
+    of: Callable[[Any, int], Any]
+    rows: Callable[[list[str], pl.Expr], pl.Expr]
+    expires: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AggregateFunction:
     """A function bound to the type of its input.
 
@@ -159,6 +192,10 @@ class AggregateFunction:
         From one state per partial, as `fold_chain` gives them, to a plain Python value, None, or OVERFLOW.
     finalize_rows
         From one list of column names per partial to the expression of the value, null where OVERFLOW.
+    finalize_all
+        Where that costs less than one by one: `finalize` of the states of several windows, for functions of one partial.
+    current
+        Where values expire or fade with the time of the read: what comes after `finalize`.
     """
 
     label: str
@@ -167,3 +204,5 @@ class AggregateFunction:
     empty: Any
     finalize: Callable[..., Any] = field(compare=False)
     finalize_rows: Callable[..., pl.Expr] = field(compare=False)
+    current: CurrentValue | None = field(default=None, compare=False)
+    finalize_all: Callable[[Sequence[Any]], Sequence[Any]] | None = field(default=None, compare=False)

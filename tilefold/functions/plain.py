@@ -14,6 +14,7 @@ import polars as pl
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1)
+_UNITS = (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1))
 _FLOAT32 = struct.Struct("<f")
 _FLOAT32_MAX = 3.4028235677973366e38  # the smallest Float64 that rounds to infinity in Float32
 
@@ -52,6 +53,21 @@ def physical_to_python(dtype: pl.DataType) -> Callable[[Any], Any]:
     if dtype == pl.Boolean:
         return bool
     return same
+
+
+def duration_text(size_us: int) -> str:
+    """How a duration reads in a feature's name: every unit that is not zero, from days down.
+
+    Examples
+    --------
+    >>> duration_text(30 * 86_400_000_000), duration_text(1_500_000), duration_text(0)
+    ('30d', '1s500ms', '0s')
+    """
+    text = ""
+    for unit, unit_us in _UNITS:
+        count, size_us = divmod(size_us, unit_us)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
 
 
 def physical_dtype(dtype: pl.DataType) -> pl.DataType:

@@ -4,18 +4,21 @@ The rule: an endpoint names the role it needs, or none; this is the one place th
 to an endpoint with a role must bring one, on loopback too. Without keys the server only listens on loopback.
 """
 
+import base64
+import binascii
 import ipaddress
 from collections.abc import Iterable
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from tilefold.errors import InputError, complaint
 from tilefold.server.refusals import Kind, Refusal
-
-Role: TypeAlias = Literal["read", "ingest", "admin"]
+from tilefold.server.roles import Role
 
 AUTHORIZATION = b"authorization"
 _SCHEMES = (b"tecton-key ", b"bearer ")
 _CHALLENGE = ((b"www-authenticate", b"Tecton-key, Bearer"),)
+_BASIC = b"basic "
+_ASK_PERSON = ((b"www-authenticate", b'Basic realm="tilefold: the API key is the password", charset="UTF-8"'),)
 
 
 class Keys(Protocol):
@@ -41,27 +44,45 @@ class NoKeys:
         return None
 
 
-def authorize(headers: Iterable[tuple[bytes, bytes]], role: Role | None, keys: Keys) -> None:
-    """Raise `Refusal` unless the request may use an endpoint of this role."""
+def authorize(headers: Iterable[tuple[bytes, bytes]], role: Role | None, keys: Keys, *, page: bool = False) -> None:
+    """Raise `Refusal` unless the request may use an endpoint of this role.
+
+    Parameters
+    ----------
+    page
+        A person opens it in a browser, which asks for the key as a password. A browser sends that along wherever a request
+        starts from, so only what changes nothing may be a page.
+    """
     if role is None or not keys.required:
         return
-    roles = keys.roles_of(_key(headers))
+    challenge = _ASK_PERSON if page else _CHALLENGE
+    roles = keys.roles_of(_key(headers, challenge, page=page))
     if roles is None:
-        raise Refusal(Kind.UNAUTHENTICATED, "authorization: the key must be one of this workspace's; got another.", _CHALLENGE)
+        raise Refusal(Kind.UNAUTHENTICATED, "authorization: the key must be one of this workspace's; got another.", challenge)
     if role not in roles and "admin" not in roles:
         held = ", ".join(sorted(roles)) or "none"
         raise Refusal(Kind.FORBIDDEN, f"authorization: the key must have the role {role!r}; got a key with: {held}.")
 
 
-def _key(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def _key(headers: Iterable[tuple[bytes, bytes]], challenge: tuple[tuple[bytes, bytes], ...], *, page: bool) -> str:
     """The key that a request brings."""
     accepted = "Send `Authorization: Tecton-key KEY` or `Authorization: Bearer KEY`."
     for name, value in headers:
         if name == AUTHORIZATION:
+            if page and value.lower().startswith(_BASIC):
+                return _password(value)
             if not value.lower().startswith(_SCHEMES):
-                raise Refusal(Kind.UNAUTHENTICATED, f"authorization: its scheme is not accepted. {accepted}", _CHALLENGE)
+                raise Refusal(Kind.UNAUTHENTICATED, f"authorization: its scheme is not accepted. {accepted}", challenge)
             return value.partition(b" ")[2].strip().decode("latin-1")
-    raise Refusal(Kind.UNAUTHENTICATED, f"authorization: it is missing. {accepted}", _CHALLENGE)
+    raise Refusal(Kind.UNAUTHENTICATED, f"authorization: it is missing. {accepted}", challenge)
+
+
+def _password(value: bytes) -> str:
+    """The password of a Basic header; empty, which is no key, where it is none."""
+    try:
+        return base64.b64decode(value.partition(b" ")[2].strip(), validate=True).decode("latin-1").partition(":")[2]
+    except binascii.Error:
+        return ""
 
 
 def check_open(host: str, keys: Keys) -> None:
@@ -69,7 +90,7 @@ def check_open(host: str, keys: Keys) -> None:
     if keys.required or is_loopback(host):
         return
     mend = (
-        "Make keys (`tilefold keys create --role read`), or give them as TILEFOLD_API_KEYS=key:read,other:ingest, "
+        "Make keys (`tilefold keys create NAME --role read`), or give them as TILEFOLD_API_KEYS=key:read,other:ingest, "
         "or listen on 127.0.0.1."
     )
     raise InputError(complaint("the server", "without API keys it only listens on loopback", host, mend))

@@ -126,7 +126,7 @@ class _Door:
                 refuse_foreign_pages(scope["headers"])
             if shared.in_flight > shared.requests_max and endpoint.role is not None:  # a busy server is healthy all the same
                 _refuse_load(shared.requests_max)
-            authorize(scope["headers"], endpoint.role, shared.keys)
+            authorize(scope["headers"], endpoint.role, shared.keys, page=endpoint.page)
             body = await _body(receive, endpoint.body_bytes_max)
             return await endpoint.handle(Call(scope, body, served, outcome, began_s))
         except ClientDisconnect:

@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-from tilefold.server.access import Role
 from tilefold.server.answers import Answer
 from tilefold.server.outcomes import Outcome
 from tilefold.server.refusals import Kind, Refusal
+from tilefold.server.roles import Role
 from tilefold.server.served import Served
 
 BODY_BYTES_MAX = 4 << 20
@@ -66,6 +66,8 @@ class Endpoint:
         A larger body is refused.
     refused
         How a refusal is told.
+    page
+        A person opens it in a browser; it must change nothing (see `authorize`).
     """
 
     path: str
@@ -74,3 +76,4 @@ class Endpoint:
     handle: Handler
     body_bytes_max: int = BODY_BYTES_MAX
     refused: Callable[[Refusal], Answer] = Refusal.answer
+    page: bool = False

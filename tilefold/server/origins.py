@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tilefold.server.access import is_loopback
 from tilefold.server.refusals import Kind, Refusal
 
-_MEND = "Make keys (`tilefold keys create`), or ask from this machine without a browser."
+_MEND = "Make keys (`tilefold keys create NAME`), or ask from this machine without a browser."
 
 
 def refuse_foreign_pages(headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -8,6 +8,7 @@ loaded the old ones stay.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -21,11 +22,13 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from tilefold.errors import TilefoldError
-from tilefold.server.access import Keys, NoKeys, check_open
+from tilefold.server.access import Keys, check_open
+from tilefold.server.api_keys import VARIABLE, ApiKeys
 from tilefold.server.app import Shared, application
 from tilefold.server.http import JsonHttp, bound, http_config, url_of
+from tilefold.server.key_file import KeyFile
+from tilefold.server.observing import Counting
 from tilefold.server.options import ServerOptions
-from tilefold.server.outcomes import NoObserver, Observer
 from tilefold.server.routes import endpoints
 from tilefold.server.served import Served
 
@@ -61,15 +64,8 @@ class Running:
 
 
 def keys_of(root: str) -> Keys:
-    """The API keys of the workspace in a root."""
-    del root
-    return NoKeys()
-
-
-def observer_of(served: Served) -> Observer:
-    """Who takes note of each request."""
-    del served
-    return NoObserver()
+    """The API keys of a workspace: those of its folder, and those of the environment."""
+    return ApiKeys(None if "://" in root else KeyFile(root), os.environ.get(VARIABLE, ""))
 
 
 def check_served(host: str, keys: Keys, options: ServerOptions) -> None:
@@ -90,8 +86,9 @@ def serve(served: Served, options: ServerOptions, host: str, port: int, running:
     """
     keys = keys_of(served.workspace.root)
     check_open(host, keys)
-    shared = Shared(served, keys, observer_of(served), options.requests_max)
-    app = application(endpoints(), shared, partial(_lifespan, shared))
+    counting = Counting(served)
+    shared = Shared(served, keys, counting, options.requests_max)
+    app = application(endpoints(counting.metrics), shared, partial(_lifespan, shared))
     server = _Server(http_config(app, options), running, shared)
     listening = running.listening or bound(host, port)
     try:

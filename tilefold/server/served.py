@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import polars as pl
 
 from tilefold.errors import NotOnlineError
+from tilefold.server.explain_query import Asked
 from tilefold.server.options import ServerOptions
 from tilefold.server.services import Service
 from tilefold.serving.assembly import Assembly
 from tilefold.serving.definitions import Definitions
-from tilefold.serving.explain import Explanation
+from tilefold.serving.explained import Explanation
 from tilefold.serving.read_cache import ReadCache
 from tilefold.serving.read_joined import JoinedReader
 from tilefold.serving.reports import Receipt
@@ -56,7 +57,9 @@ class ServedWorkspace(Protocol):
         """See `Workspace.ingest`."""
         ...
 
-    def explain(self, view: str, keys: Mapping[str, Any], at: datetime | None = None) -> Explanation:
+    def explain(
+        self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False
+    ) -> Explanation:
         """See `Workspace.explain`."""
         ...
 
@@ -66,8 +69,8 @@ class ServedWorkspace(Protocol):
         """See `Workspace.get_features_for_events`."""
         ...
 
-    def stream_standing(self, source: str) -> Standing:
-        """See `Workspace.stream_standing`."""
+    def streams_used(self) -> bool:
+        """See `Workspace.streams_used`."""
         ...
 
     def close(self) -> None:
@@ -99,7 +102,7 @@ class Served:
         self._close, self._retired = close, False
         self._services: dict[str, Service] = {}
         self._reads: JoinedReader | None = None
-        self._opening = threading.Lock()
+        self._opening, self._comparing = threading.Lock(), threading.Lock()
         for name in (*workspace.definitions.views, *workspace.definitions.services):
             with contextlib.suppress(NotOnlineError):  # told to whoever asks for it
                 self._services[name] = self._made(name)
@@ -149,6 +152,23 @@ class Served:
         if dry_run:
             return desk.looked_at(records, self.workspace.now())
         return self.workspace.ingest(source, records, wait_for)
+
+    def standing(self, source: str) -> Standing:
+        """How the stream of a source stands; blocks, and may be called by many threads."""
+        with self._opening:
+            desk = self.parts.streams(source)
+        return desk.standing()
+
+    def explain(self, asked: Asked) -> Explanation:
+        """Explain values; blocks, and may be called by many threads."""
+        if not asked.reference:
+            return asked.answer(self.workspace)
+        view = self.workspace.definitions.view(asked.view)
+        with self._comparing:  # it drains, and goes over many events
+            if view.kind == "stream":
+                with self._opening:
+                    self.parts.streams(view.source.name)  # made once, whoever comes first
+            return asked.answer(self.workspace)
 
     def enter(self) -> None:
         """A request begins to use it."""

@@ -17,6 +17,7 @@ from tilefold.engine.layout import EVENTS
 from tilefold.engine.mark import Mark
 from tilefold.engine.reference import Event, agree, reference_values
 from tilefold.engine.tiles import prepare_events
+from tilefold.engine.time import to_us
 from tilefold.functions import OVERFLOW
 from tilefold.functions.base import TIE, TIME
 from tilefold.serving.building import source_events
@@ -158,24 +159,29 @@ def differences(
 ) -> list[str]:
     """What is wrong with the values of one entity, read at a time."""
     view, held = context.view, events or []
-    expected = reference_values(view.features, held, at_us)
+    read_us = to_us(vector.read_at) if view.kind == "batch" else at_us
+    expected = reference_values(view.features, held, at_us, read_us)
     wrong = []
     for feature in view.features:
         name = f"{view.name}.{feature.name}"
         value, must = vector.values[name], expected[feature.name]
-        if not _same(feature, value, vector.statuses[name], must, held):
+        if not same_value(feature, value, vector.statuses[name], must, held):
             wrong.append(
                 f"{dict(zip(context.layout.key_names, entity, strict=True))}: {feature.name} is {value!r}, not {must!r}"
             )
     return wrong
 
 
-def _same(feature: Feature, value: Any, status: Status, must: Any, events: Sequence[Event]) -> bool:
+def same_value(feature: Feature, value: Any, status: Status, must: Any, events: Sequence[Event]) -> bool:
+    """Whether a served value is what the reference says it must be; floats relative to the sum of the events' inputs."""
     if must is OVERFLOW:
         return status is Status.OVERFLOW
-    if isinstance(must, list):
-        must = [None if each is OVERFLOW else each for each in must]
-    return agree(value, must, _scale(feature, events))
+    return agree(value, _shown(must), _scale(feature, events))
+
+
+def _shown(must: Any) -> Any:
+    """What a read shows of a value: None for a sum that does not fit."""
+    return [_shown(each) for each in must] if isinstance(must, list) else None if must is OVERFLOW else must
 
 
 def _scale(feature: Feature, events: Sequence[Event]) -> float:

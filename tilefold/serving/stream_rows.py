@@ -12,6 +12,7 @@ from itertools import chain
 import polars as pl
 
 from tilefold.engine.entity import entity_expr
+from tilefold.engine.secondary import INPUT
 from tilefold.engine.stream_part import Row
 from tilefold.engine.tiles import prepare_events
 from tilefold.functions.base import TIE, TIME
@@ -39,6 +40,8 @@ class ViewRows:
         inputs = {slot.column: None for slot in context.layout.slots if slot.column}
         self._inputs = list(inputs)
         places = {name: number for number, name in enumerate(self._inputs)}
+        self._records = [name for by in context.layout.by_secondary for name in by.inputs]
+        self._schema = {column.name: column.dtype for column in context.view.columns}
         self._lifts = [(slot.partial.lift_all, places.get(slot.column)) for slot in context.layout.slots]
 
     def of(self, events: pl.DataFrame, *, since_us: int | None = None, only: pl.Expr | None = None) -> Rows:
@@ -65,11 +68,19 @@ class ViewRows:
         prepared = prepare_events(output, layout, view.timestamp_field, start_us)
         tie = pl.col(TIE) if layout.ordered else pl.lit(None, dtype=pl.String)
         entity = entity_expr(layout.join_keys).alias(_ENTITY)
-        schema = {column.name: column.dtype for column in view.columns}
-        inputs = [pl.col(name).cast(physical_dtype(schema[name])).alias(f"__{name}") for name in self._inputs]
+        inputs = [self._input(name).alias(f"__{name}") for name in self._inputs]
         with transforming(view):
             rows = prepared.select(entity, TIME, tie.alias(TIE), *inputs).collect()
         return self._lifted(rows)
+
+    def _input(self, name: str) -> pl.Expr:
+        """What a slot sees of an event, as physical values: a column, or of a secondary key a record of all that it needs."""
+        if name == INPUT:
+            return pl.struct(self._physical(column) for column in self._records)
+        return self._physical(name)
+
+    def _physical(self, name: str) -> pl.Expr:
+        return pl.col(name).cast(physical_dtype(self._schema[name]))
 
     def _lifted(self, frame: pl.DataFrame) -> Rows:
         if missing := frame[_ENTITY].null_count():

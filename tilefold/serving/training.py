@@ -13,7 +13,7 @@ import polars as pl
 
 from tilefold.engine.plan import reads_newest
 from tilefold.engine.time import DAY_US, day_of
-from tilefold.engine.training import EDGE, REQUEST, training_values
+from tilefold.engine.training import EDGE, READ, REQUEST, training_values
 from tilefold.engine.windows import reach_us
 from tilefold.errors import InputError, complaint
 from tilefold.serving.building import source_events
@@ -70,14 +70,17 @@ def _view_values(context: ViewContext, spine: pl.DataFrame, timestamp: str) -> p
     keyed = _checked(context, spine, timestamp)
     log = context.log.snapshot()
     edges = _edges_us(context, log, keyed[timestamp].dt.timestamp("us"))
+    known = [*layout.key_names, EDGE]
     rows = keyed.select(*layout.key_names, edges.alias(EDGE)).with_row_index(_ROW)
-    requests = rows.select(*layout.key_names, EDGE).unique(maintain_order=True).with_row_index(REQUEST)
+    if view.kind == "batch" and any(window.ttl_us for window in context.windows):  # it expires by the row's own time
+        rows = rows.with_columns(keyed[timestamp].dt.timestamp("us").alias(READ))
+        known.append(READ)
+    requests = rows.select(known).unique(maintain_order=True).with_row_index(REQUEST)
     if not requests.height:
         return pl.DataFrame(schema={feature.name: feature.dtype for feature in view.features})
     events = _events(context, log, requests)
     with transforming(view):
         values = training_values(events, requests, layout, view.timestamp_field, view.feature_start_us)
-    known = [*layout.key_names, EDGE]
     numbered = rows.join(requests, on=known, how="left", maintain_order="left", nulls_equal=True)
     return numbered.select(_ROW, REQUEST).join(values, on=REQUEST, how="left", maintain_order="left")
 

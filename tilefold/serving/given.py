@@ -1,4 +1,4 @@
-"""What people type, into values: keys by the types that a view declares, times as ISO 8601.
+"""What people type, at a terminal or into a form, into values: keys by the types that a view declares, times as ISO 8601.
 
 The rule: nothing is guessed. A text that does not fit its type is an error that says what would.
 """
@@ -30,25 +30,42 @@ def parsed_keys(name: str, texts: Sequence[str], types: Mapping[str, pl.DataType
     InputError
         If a text has no `=`, a key is unknown, missing or given twice, or a value does not fit its type.
     """
-    thing = f"view or service '{name}'"
-    usage = f"Write {' '.join(f'{key}=...' for key in types)}."
-    keys: dict[str, Any] = {}
+    thing, usage = _thing(name), _usage(types)
+    pairs: list[tuple[str, str]] = []
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise InputError(complaint(thing, "a join key is written key=value", text, usage))
+        pairs.append((key, value))
+    return typed_keys(name, pairs, types)
+
+
+def typed_keys(name: str, pairs: Sequence[tuple[str, str]], types: Mapping[str, pl.DataType]) -> dict[str, Any]:
+    """The join keys of one entity from their names and texts; raises as `parsed_keys`."""
+    thing, usage = _thing(name), _usage(types)
+    keys: dict[str, Any] = {}
+    for key, value in pairs:
         if key not in types:
             raise InputError(complaint(thing, "it has no such join key", key, _meant(key, types) or usage))
         if key in keys:
             raise InputError(complaint(thing, "a join key is given once", key, usage))
         keys[key] = _value(thing, key, value, types[key])
     if missing := [key for key in types if key not in keys]:
-        raise InputError(complaint(thing, f"join key '{missing[0]}' is missing", list(texts), usage))
+        given = [f"{key}={value}" for key, value in pairs]
+        raise InputError(complaint(thing, f"join key '{missing[0]}' is missing", given, usage))
     return keys
 
 
-def parsed_time(name: str, text: str | None) -> datetime | None:
-    """A time as ISO 8601; UTC where it says no zone. None for none.
+def _thing(name: str) -> str:
+    return f"view or service '{name}'"
+
+
+def _usage(types: Mapping[str, pl.DataType]) -> str:
+    return f"Write {' '.join(f'{key}=...' for key in types)}."
+
+
+def parsed_time(thing: str, text: str | None) -> datetime | None:
+    """A time as ISO 8601; UTC where it says no zone. None for none; `thing` is what errors call it.
 
     Raises
     ------
@@ -61,7 +78,7 @@ def parsed_time(name: str, text: str | None) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         mend = "Write it as 2026-11-24 or 2026-11-24T10:30:00Z; it is UTC where no zone is given."
-        raise ReadTimeError(complaint(f"option --{name}", "it must be a time in ISO 8601", text, mend)) from error
+        raise ReadTimeError(complaint(thing, "it must be a time in ISO 8601", text, mend)) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

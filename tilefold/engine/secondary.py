@@ -1,0 +1,207 @@
+"""Aggregates by a secondary key: in each window a value for each key that its events have, instead of one for all.
+
+The rule: a tile holds, beside how many events it has, one list: its secondary keys, ascending, each with the partial states of
+its events. So a tile is what it always was, and only this module and `nesting` know that it holds more than one state.
+
+    tiles     tf_events | tf_by_merchant: [{"tf_key": "a", "amount__sum": 3.0, ..}, {"tf_key": "b", ..}]
+    parts     tf_events | bytes: rows as in a part (`codec.decode_rows`), one per key; numbered, where those have cells
+    state     {"a": (3.0, ..), "b": ..}
+
+Events without a secondary key are counted in `tf_events` and are in no list.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tilefold.engine.codec import Codec
+from tilefold.engine.encode import Stored, encode_parts
+from tilefold.engine.encode_one import RowEncoder
+from tilefold.engine.mark import Mark
+from tilefold.engine.slots import Slot
+from tilefold.functions import AggregateFunction, Component, Partial
+from tilefold.functions.base import Columns, Expressions
+from tilefold.functions.packed import spread
+from tilefold.functions.plain import physical_to_python
+from tilefold.types import Field
+
+KEY = "tf_key"
+INPUT = "__secondary"
+"""What the slot's input is called: for each event a record of the secondary key and all inputs."""
+_NOBODY = Mark(0, 0)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the codec asks of a layout: here that of the rows of one tile."""
+
+    view_name: str
+    components: list[tuple[str, Component]]
+    slots: tuple[Slot, ...] = ()
+    grain_us: int = 1
+    running: list[str | None] = field(default_factory=list)
+
+
+class BySecondary(Partial):
+    """The states of some partials for each secondary key; in tiles a list of records, in parts bytes.
+
+    Attributes
+    ----------
+    key
+        The secondary key's column.
+    slots
+        The partials that it keeps for each key; components count from 0.
+    """
+
+    def __init__(self, view_name: str, key: Field, slots: tuple[Slot, ...]) -> None:
+        self.key, self.slots = key, slots
+        self.name = f"by_{key.name}"
+        self.ordered = any(slot.partial.ordered for slot in slots)
+        self._inner = [pair for slot in slots for pair in zip(slot.names, slot.partial.components, strict=True)]
+        record = pl.Struct({KEY: key.dtype, **{name: each.dtype for name, each in self._inner}})
+        self.components = (Component(self.name, pl.List(record), pack=self._pack),)
+        rows = [(KEY, Component(KEY, key.dtype)), *self._inner]
+        held = _Rows(view_name, rows, running=[None] * len(rows))
+        self._encoder, self._codec = RowEncoder(held), Codec(held, plain=True)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The columns that it needs of an event."""
+        return list(dict.fromkeys([self.key.name, *(slot.column for slot in self.slots if slot.column)]))
+
+    def from_events(self, column: str, prefix: str) -> Expressions:
+        """Not by expressions: see `nesting`."""
+        raise NotImplementedError(column, prefix)
+
+    def merge_rows(self, prefix: str) -> Expressions:
+        """Not by expressions: see `nesting`."""
+        raise NotImplementedError(prefix)
+
+    def lift(self, value: Any, time_us: int, tie: Any) -> tuple[Any, ...]:
+        """See `Partial`; the value is a mapping of `inputs`."""
+        key = None if value is None else value[self.key.name]
+        if key is None:
+            return (b"",)
+        lifted = (slot.partial.lift(value[slot.column] if slot.column else None, time_us, tie) for slot in self.slots)
+        return self.stored({key: tuple(chain.from_iterable(lifted))})
+
+    def fold(self, columns: Columns, low: int, high: int) -> Any:
+        """See `Partial`."""
+        state: dict[Any, tuple[Any, ...]] = {}
+        for data in columns[0][low:high]:
+            self._add(state, self._unpack(data))
+        return state
+
+    def combine(self, one: Any, other: Any) -> Any:
+        """See `Partial`."""
+        state = dict(one)
+        self._add(state, other)
+        return state
+
+    def stored(self, state: Any) -> tuple[Any, ...]:
+        """See `Partial`."""
+        if not state:
+            return (b"",)
+        columns = list(zip(*((key, *components) for key, components in sorted(state.items())), strict=True))
+        places = range(len(state))
+        return (self._encoder.rows(places, places, columns),)
+
+    def _unpack(self, data: bytes) -> dict[Any, tuple[Any, ...]]:
+        if not data:
+            return {}
+        keys, *columns = self._codec.decode_rows(data, _NOBODY).columns
+        components = zip(*columns, strict=True) if columns else ((),) * len(keys)
+        return dict(zip(keys, components, strict=True))
+
+    def _add(self, state: dict[Any, tuple[Any, ...]], more: Mapping[Any, tuple[Any, ...]]) -> None:
+        for key, components in more.items():
+            held = state.get(key)
+            state[key] = components if held is None else self._joined(held, components)
+
+    def _joined(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        joined: list[Any] = []
+        for slot in self.slots:
+            joined += slot.join(one[slot.start : slot.stop], other[slot.start : slot.stop])
+        return tuple(joined)
+
+    def _pack(self, tiles: pl.Series) -> pl.Series:
+        """The bytes of each tile's list."""
+        lengths, records = flattened(tiles)
+        filled = lengths.filter(lengths > 0).to_numpy()
+        if not len(filled):
+            return pl.Series(tiles.name, [b""] * len(tiles), pl.Binary)
+        inner = [Stored(each.as_in_parts(records[name]), each.nullable, None) for name, each in self._inner]
+        places = spread(filled)
+        parts = encode_parts(places, places, [Stored(records[KEY], nullable=False, running=None), *inner], filled)
+        return _at_rows(lengths, parts, b"").alias(tiles.name)
+
+    # --- functions
+
+    def keys(self, declared: AggregateFunction) -> AggregateFunction:
+        """The function that lists the keys."""
+        convert = physical_to_python(self.key.dtype)
+
+        def finish(state: Any) -> list[Any]:
+            return [convert(key) for key in sorted(state or ())]
+
+        return self._function(declared, self.key.dtype, finish, lambda records: records[KEY])
+
+    def each(self, function: AggregateFunction, numbers: Sequence[int]) -> AggregateFunction:
+        """A function of the states of some slots, for each key: a list, in the order of the keys."""
+        slots = [self.slots[number] for number in numbers]
+
+        def value_of(components: tuple[Any, ...]) -> Any:
+            columns = ([(each,) for each in components[slot.start : slot.stop]] for slot in slots)
+            return function.finalize(*(slot.partial.fold(own, 0, 1) for slot, own in zip(slots, columns, strict=True)))
+
+        def finish(state: Any) -> list[Any]:
+            return [value_of(components) for _, components in sorted((state or {}).items())]
+
+        def values(records: pl.DataFrame) -> pl.Series:
+            value = function.finalize_rows(*(slot.names for slot in slots)).cast(function.result_dtype)
+            if function.empty is not None:
+                value = pl.coalesce(value, pl.lit(function.empty, dtype=function.result_dtype))
+            return records.select(value.alias("value"))["value"]
+
+        return self._function(function, function.result_dtype, finish, values)
+
+    def _function(
+        self,
+        declared: AggregateFunction,
+        dtype: pl.DataType,
+        finish: Callable[[Any], list[Any]],
+        values: Callable[[pl.DataFrame], pl.Series],
+    ) -> AggregateFunction:
+        result = pl.List(dtype)
+
+        def column(tiles: pl.Series) -> pl.Series:
+            lengths, records = flattened(tiles)
+            if not records.height:
+                return pl.Series(tiles.name, [[]] * len(tiles), result)
+            found = values(records).alias("value").to_frame()
+            rows = pl.Series("row", np.repeat(np.arange(len(tiles)), lengths.to_numpy()))
+            grouped = found.with_columns(rows).group_by("row", maintain_order=True).agg("value")
+            return _at_rows(lengths, grouped["value"], []).alias(tiles.name).cast(result)
+
+        def finish_rows(names: list[str]) -> pl.Expr:
+            return pl.col(names[0]).map_batches(column, return_dtype=result)
+
+        return AggregateFunction(declared.label, (self,), result, [], finish, finish_rows)
+
+
+def flattened(tiles: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
+    """How many records there are in each row's list, and all of them, column by column."""
+    lengths = tiles.list.len().fill_null(0).cast(pl.Int64)
+    return lengths, tiles.explode(empty_as_null=False, keep_nulls=False).struct.unnest()
+
+
+def _at_rows(lengths: pl.Series, values: pl.Series, empty: Any) -> pl.Series:
+    """Values of the rows that are longer than nothing, at their rows; `empty` at the others."""
+    places = (lengths > 0).cast(pl.Int64).cum_sum() - 1
+    there = pl.select(pl.when(lengths > 0).then(places)).to_series()
+    filled = values.gather(there).alias("value").to_frame()
+    return filled.select(pl.coalesce("value", pl.lit(empty, dtype=values.dtype)).alias("value"))["value"]
