@@ -116,9 +116,12 @@ def _note(outcome: Outcome, reading: Reading) -> None:
     """For metrics."""
     outcome.rows, outcome.store_s = len(reading.rows), reading.store_s
     for row in reading.rows:
-        if all(part.cached for part in row):
-            outcome.cached += 1
-        odd = [part for part in row if not part.is_plain]
+        odd, cached = [], True
+        for part in row:
+            cached = cached and part.cached
+            if not part.is_plain:
+                odd.append(part)
+        outcome.cached += cached
         if odd:
             outcome.timed_out += any(not part.arrived for part in odd)
             outcome.not_ready += any(part.arrived and part.held is None for part in odd)

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from tilefold.engine.mark import Mark
@@ -83,8 +84,8 @@ class _Block:
 
     reader: ViewReader
     keys: Sequence[bytes]
-    asked: list[bytes]
-    cached: list[ViewValues | None]
+    asked: Sequence[bytes]
+    cached: list[ViewValues | None] | None
     newest: bool
     mark: Mark | None = None
     asking: Asking | None = None
@@ -120,11 +121,7 @@ class _Block:
             if reply is _MISSING:
                 return
             self.mark = self.reader.told_mark(self.asking, reply)
-        for _ in self.asked:
-            reply = next(replies, _MISSING)
-            if reply is _MISSING:
-                break
-            self.parts.append(reply)
+        self.parts = list(islice(replies, len(self.asked)))
         if self.newest:
             reply = next(replies, _MISSING)
             if reply is _MISSING:
@@ -135,7 +132,7 @@ class _Block:
     def sizes(self) -> list[int]:
         """How many bytes the store gave for each key."""
         came = iter([sum(len(part or b"") for part in parts) for parts in self.parts])
-        return [next(came, 0) if row is None else 0 for row in self.cached]
+        return [next(came, 0) if row is None else 0 for row in self.cached or [None] * len(self.keys)]
 
 
 class JoinedReader:
@@ -186,7 +183,7 @@ class JoinedReader:
     def _block(self, reader: ViewReader, keys: Sequence[bytes], options: ReadOptions) -> _Block:
         newest = reader.ends_at_newest and not options.wall_clock
         if self._cache is None or not options.from_cache or not options.now:
-            return _Block(reader, keys, list(keys), [None] * len(keys), newest)
+            return _Block(reader, keys, keys, None, newest)
         cached = [self._cache.get(key) for key in keys]
         asked = [key for key, row in zip(keys, cached, strict=True) if row is None]
         return _Block(reader, keys, asked, cached, newest and bool(asked))
@@ -224,8 +221,9 @@ class JoinedReader:
             for key, row in zip(block.asked, folded, strict=False):
                 if row.held is not None:
                     self._cache.put(key, row)
-        folded += [reader.nothing(at, arrived=False) for _ in range(len(block.asked) - len(folded))]
-        if len(folded) == len(block.cached):
+        if len(folded) < len(block.asked):
+            folded += [reader.nothing(at, arrived=False) for _ in range(len(block.asked) - len(folded))]
+        if block.cached is None:
             return folded
         fresh = iter(folded)
         return [next(fresh) if row is None else row for row in block.cached]
