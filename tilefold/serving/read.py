@@ -58,13 +58,9 @@ class ViewReader:
         self.view_name = view.name
         self.names = [f"{view.name}.{feature.name}" for feature in view.features]
         self.key_names = context.layout.key_names
-<<<<<<< HEAD
-        self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in context.layout.slots)
-        self.source = view.source.name
-=======
         slots = [*context.layout.slots, *(slot for by in context.layout.by_secondary for slot in by.slots)]
         self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in slots)
->>>>>>> sketches
+        self.source = view.source.name
         self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
         self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
         self._prefix = online.entity_key(view.name, view.version, "")
@@ -210,29 +206,20 @@ class ViewValues:
         """What the value of a feature is worth."""
         value = self.values[number]
         if self.held is None:
-<<<<<<< HEAD
             return Status.NOT_READY if self.arrived else Status.TIME_OUT
-        if value is OVERFLOW or (isinstance(value, list) and OVERFLOW in value):
-=======
-            return Status.NOT_READY
-        if _overflows(value):
->>>>>>> sketches
+        if overflows(value):
             return Status.OVERFLOW
         if self._is_late or not self.reader.windows_of[number].isdisjoint(self.inexact):
             return Status.STALE
         return Status.MISSING_DATA if is_missing(value, self.reader.features[number]) else Status.PRESENT
 
 
-<<<<<<< HEAD
-def is_missing(value: Any, feature: Feature) -> bool:
-=======
-def _overflows(value: Any) -> bool:
+def overflows(value: Any) -> bool:
     """Whether a value, or one in a list, does not fit its type."""
-    return value is OVERFLOW or (isinstance(value, list) and any(map(_overflows, value)))
+    return value is OVERFLOW or (isinstance(value, list) and any(map(overflows, value)))
 
 
-def _is_missing(value: Any, feature: Feature) -> bool:
->>>>>>> sketches
+def is_missing(value: Any, feature: Feature) -> bool:
     """Whether no event is behind a value: it is what the function gives of an empty window, in all windows of a series."""
     values = value if feature.is_series else [value]
     empty = feature.function.empty if feature.secondary is None else []
@@ -254,18 +241,11 @@ class FeatureVector:
         if service.may_overflow:
             self.values = {name: _shown(value) for name, value in self.values.items()}
 
-<<<<<<< HEAD
-=======
     @property
     def read_at(self) -> datetime:
         """When the read was: by it attributes of batch views expire."""
         return to_datetime(self._parts[0].time.read_us)
 
-    @property
-    def _sources(self) -> Sequence[tuple[int, int]]:
-        return self._service.picks or [(0, number) for number in range(len(self._service.names))]
-
->>>>>>> sketches
     @cached_property
     def statuses(self) -> dict[str, Status]:
         """What each value is worth."""
