@@ -29,7 +29,10 @@ _NAMES = (
     "Field",
 )
 _TYPES = ["Field", "String", "Int32", "Int64", "Float32", "Float64", "Bool", "Timestamp", "Array", "Map", "Struct"]
-_FUNCTIONS = ["last", "first", "last_distinct", "first_distinct", "approx_count_distinct", "approx_percentile"]
+_FUNCTIONS = [
+    *("last", "first", "last_distinct", "first_distinct", "approx_count_distinct", "approx_percentile"),
+    *("decayed_sum", "decayed_count", "decayed_mean"),
+]
 
 
 @pytest.mark.parametrize("name", _NAMES)

@@ -15,7 +15,7 @@ from tilefold.stores import stream_parts
 from tilefold.stores.stream_log import Kind, Place
 
 SCHEDULES = 500
-BREAKS_WITHIN = 80
+BREAKS_WITHIN = 200
 SEED = int(os.environ.get("TILEFOLD_TEST_SEED", "0"))
 """The first of the schedules: always the same ones here, others with `python -m tests.simulation --first N`."""
 

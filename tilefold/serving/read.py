@@ -207,16 +207,16 @@ class ViewValues:
         value = self.values[number]
         if self.held is None:
             return Status.NOT_READY if self.arrived else Status.TIME_OUT
-        if _overflows(value):
+        if overflows(value):
             return Status.OVERFLOW
         if self._is_late or not self.reader.windows_of[number].isdisjoint(self.inexact):
             return Status.STALE
         return Status.MISSING_DATA if is_missing(value, self.reader.features[number]) else Status.PRESENT
 
 
-def _overflows(value: Any) -> bool:
+def overflows(value: Any) -> bool:
     """Whether a value, or one in a list, does not fit its type."""
-    return value is OVERFLOW or (isinstance(value, list) and any(map(_overflows, value)))
+    return value is OVERFLOW or (isinstance(value, list) and any(map(overflows, value)))
 
 
 def is_missing(value: Any, feature: Feature) -> bool:
