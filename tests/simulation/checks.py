@@ -131,17 +131,25 @@ class Checks:
 
     def _note(self, key: bytes, token: bytes | None) -> None:
         """A stream part was seeded with a token, or written by a writer."""
-        _, user = self._keys[key]
+        kit, user = self._keys[key]
         truth = self._truths[key]
         if token is not None:
             truth.stream = mask(row.event for row in self._world.seedings[token].unique().values() if row.event.user == user)
             truth.positions = {}
-        before, truth.positions = truth.positions, self._positions(key)
+        seeded = self._seeded(kit)
+        before = {shard: max(seeded.get(shard, 0), truth.positions.get(shard, 0)) for shard in range(self._world.shards)}
+        truth.positions = self._positions(key)
         for event in self._world.events:
             shard, position, _ = self._world.log.placed.get(event.event_id, (0, 0, 0))
             if event.user == user and token is None and before.get(shard, 0) < position <= truth.positions.get(shard, 0):
                 truth.stream |= 1 << event.number
         truth.folded_us = self._world.clock.latest_us
+
+    def _seeded(self, kit: Kit) -> dict[int, int]:
+        """Up to where the seeding that a view takes the stream by has it: also in keys that it wrote no part of."""
+        log, version = self._world.log, self._world.seedings.get(self.takes(kit) or b"")
+        places = {} if version is None else version.drained(log.incarnation, range(log.shards))
+        return {shard: place.position for shard, place in places.items()}
 
     def _positions(self, key: bytes) -> dict[int, int]:
         data = self._world.server.hashes.get(key, {}).get(b"s")
