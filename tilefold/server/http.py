@@ -7,7 +7,7 @@ told.
 import logging
 import os
 import socket
-from ssl import SSLError
+from ssl import SSLError, TLSVersion
 from typing import Any
 
 import uvicorn
@@ -65,6 +65,8 @@ def http_config(app: Any, options: ServerOptions) -> uvicorn.Config:
         given = f"{options.tls_cert}, {options.tls_key}"
         rule = f"its TLS certificate and key must be files in PEM that belong together ({error.strerror or error})"
         raise FileError(complaint("the server", rule, given, "Name the right files with --tls-cert and --tls-key.")) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = TLSVersion.TLSv1_2  # Python leaves it to how the system's OpenSSL is set up
     return config
 
 
