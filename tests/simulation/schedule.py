@@ -352,7 +352,7 @@ def _small(temper: Temper) -> Iterator[None]:
     limits = [
         (stream_fold, "LOOSE_ROWS", temper.loose_rows),
         (stream_fold, "NEWEST_ROWS", temper.newest_rows),
-        (script_runner, "SCRIPT_KEYS", temper.script_keys),
+        (script_runner, "SYNC_KEYS", temper.script_keys),
         (stream_parts, "SCRIPT_KEYS", temper.script_keys),
     ]
     before = [getattr(module, name) for module, name, _ in limits]
