@@ -4,7 +4,7 @@ import pytest
 
 from tests.stores.syncs import EARLY, Syncs
 from tilefold.stores.online_store import OnlineStore
-from tilefold.stores.script_runner import SCRIPT_BYTES, SCRIPT_KEYS, Script, batched, spans
+from tilefold.stores.script_runner import SCRIPT_BYTES, SYNC_KEYS, Script, batched, spans
 
 
 @pytest.mark.parametrize(
@@ -12,8 +12,8 @@ from tilefold.stores.script_runner import SCRIPT_BYTES, SCRIPT_KEYS, Script, bat
     [
         ([], []),
         ([1], [slice(0, 1)]),
-        ([1] * SCRIPT_KEYS, [slice(0, SCRIPT_KEYS)]),
-        ([1] * (SCRIPT_KEYS + 1), [slice(0, SCRIPT_KEYS), slice(SCRIPT_KEYS, SCRIPT_KEYS + 1)]),
+        ([1] * SYNC_KEYS, [slice(0, SYNC_KEYS)]),
+        ([1] * (SYNC_KEYS + 1), [slice(0, SYNC_KEYS), slice(SYNC_KEYS, SYNC_KEYS + 1)]),
         ([SCRIPT_BYTES // 2] * 3, [slice(0, 2), slice(2, 3)]),
         ([2 * SCRIPT_BYTES, 1, 2 * SCRIPT_BYTES], [slice(0, 1), slice(1, 2), slice(2, 3)]),
     ],

@@ -18,7 +18,7 @@ from tilefold.stores.store_errors import Faults
 # The store serves one command at a time, and all of a pipeline that has arrived, so these set how long a read may wait. A
 # script of 25 keys takes it 0.1 ms, of which a third is the script's own cost. A stream writer, whose events somebody waits
 # for, sends four of them at once. A sync sends one of few keys at a time: with 25, reads beside it took 2.5x at p99.
-SYNC_KEYS = 12
+SYNC_KEYS = 16
 SCRIPT_KEYS = 25
 SCRIPT_BYTES = 32 * 1024
 PIPELINE_SCRIPTS = 4
