@@ -39,6 +39,11 @@ class Opener:
         owned, self.url = self.process.stdout.readline().split()
         self.owned = owned == "True"
 
+    def hear(self) -> str:
+        """The next line it says."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
     def kill(self) -> None:
         """End it as `kill -9` does."""
         self.process.kill()

@@ -161,6 +161,7 @@ def test_ctrl_c_reaches_the_owner_alone(tmp_path: Path) -> None:
     code = """
 import redis, time
 try:
+    print("waiting", flush=True)
     sys.stdin.readline()
 except KeyboardInterrupt:
     time.sleep(0.5)
@@ -168,6 +169,7 @@ except KeyboardInterrupt:
     server.close()
 """
     opener = Opener(tmp_path, code)
+    assert opener.hear().strip() == "waiting"  # Within its `try`: the imports before it take a while.
     assert opener.interrupt().strip() == "True"
     with open_embedded(tmp_path) as again:
         assert _has(again.url, "key")
