@@ -26,7 +26,7 @@ from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.online_samples import StoreUsage, scan, stamp_of, usage
 from tilefold.stores.online_scripts import BEGIN, BEGUN_PREFIX, COMMIT, MARK_FIELD, REMOVE, WRITE
 from tilefold.stores.round_trips import packed
-from tilefold.stores.script_runner import SCRIPT_KEYS, Call, batched, spans
+from tilefold.stores.script_runner import SCRIPT_KEYS, SLICE_KEYS, Call, batched, spans
 from tilefold.stores.stream_parts import Seeded, StreamParts
 
 # HMGET key b s, as it goes over the wire.
@@ -116,6 +116,13 @@ class OnlineStore:
         """What `read` says of each key, in the order asked; each of one moment, not all together."""
         try:
             return self._link.trips.many(self.read_request(keys), len(keys))
+        except RedisError as error:
+            raise self._link.faults.translated(error) from error
+
+    def read_aside(self, keys: Sequence[bytes]) -> Iterator[Sequence[bytes | None]]:
+        """What `read_many` says, so few keys at a time that the reads of others wait no longer for it."""
+        try:
+            yield from self._link.trips.in_slices((_READ % (len(key), key) for key in keys), SLICE_KEYS)
         except RedisError as error:
             raise self._link.faults.translated(error) from error
 
