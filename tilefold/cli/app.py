@@ -16,6 +16,7 @@ from tilefold.cli import keys as api_keys
 from tilefold.cli import show
 from tilefold.cli.demo import run_demo
 from tilefold.cli.doctor import bind, examine, move_stream
+from tilefold.cli.endings import leave_in_order
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.listing import listing
 from tilefold.cli.replaying import run_replay
@@ -246,6 +247,7 @@ def doctor(
 
 def main() -> None:
     """The command."""
+    leave_in_order()
     sys.exit(run(sys.argv[1:]))
 
 
