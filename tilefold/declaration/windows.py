@@ -47,15 +47,13 @@ class TimeWindowSeries:
         Negative: where the first window begins, seen from the leading edge.
     series_end
         Zero or negative, after `series_start`: where the last window ends at the latest.
-    step_size
-        Positive: from one window's start to the next one's.
-    window_size
-        Positive; `step_size` where not given.
+    step_size, window_size
+        Positive: from one window's start to the next one's, and how large each is. Given one, the other is the same.
     """
 
     series_start: timedelta
     series_end: timedelta = _NONE
-    step_size: timedelta
+    step_size: timedelta | None = None
     window_size: timedelta | None = None
 
 
