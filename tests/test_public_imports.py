@@ -16,7 +16,7 @@ PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def written() -> dict[str, str]:
     """The code of the example feature repository, of the examples and of the pages, by where it stands."""
-    files = {path: path.read_text() for folder in ("features", "examples") for path in (REPOSITORY / folder).glob("*.py")}
+    files = {path: path.read_text() for folder in ("features", "examples") for path in (REPOSITORY / folder).rglob("*.py")}
     named = {str(path.relative_to(REPOSITORY)): code for path, code in files.items()}
     return named | {page: "\n".join(PYTHON.findall((REPOSITORY / page).read_text())) for page in SHOWN}
 

@@ -16,8 +16,9 @@ from tilefold.declaration.parameters import BatchTriggerType, BatchViewParameter
 from tilefold.declaration.selections import plain_source
 from tilefold.declaration.sources import Source
 from tilefold.declaration.times import positive_us
-from tilefold.errors import DeclarationError, complaint
-from tilefold.types import Field, Timestamp
+from tilefold.declaration.warning import warn_writer
+from tilefold.errors import AssumedTypeWarning, DeclarationError, complaint
+from tilefold.types import Field, String, Timestamp
 
 
 def check_flags(thing: str, written: BatchViewParameters) -> None:
@@ -62,7 +63,7 @@ def secondary_key(
     features: Sequence[Aggregate | Attribute],
     taken: Sequence[object],
 ) -> Field | None:
-    """The secondary key's column, if there is one; its type is that of an input column or else of the source's schema.
+    """The secondary key's column, if there is one, in the type of an input column, else of the schema, else String.
 
     Parameters
     ----------
@@ -81,6 +82,10 @@ def secondary_key(
         raise DeclarationError(complaint(thing, "aggregation_secondary_key belongs to views of Aggregates", name, mend))
     known = [*(input_of(feature) for feature in features), *(source.schema or ())]
     found = next((column for column in known if column is not None and column.name == name), None)
+    if found is None and source.schema is None:
+        mend = "Declare the column in the source's schema where it is of another type."
+        warn_writer(f"{thing}: aggregation_secondary_key {name!r} is taken for a String. {mend}", AssumedTypeWarning)
+        found = Field(name, String)
     if found is None:
         mend = "Declare the column in the source's schema, or use it as an input_column."
         raise DeclarationError(complaint(thing, "the type of aggregation_secondary_key must be known", name, mend))
