@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 PUBLIC = {"tilefold", "tilefold.types", "tilefold.aggregation_functions"}
-SHOWN = ("README.md", "docs/declarations.md", "docs/operations.md")
+SHOWN = ("README.md", "docs/declarations.md", "docs/operations.md", "docs/coming-from-tecton.md")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
