@@ -73,7 +73,7 @@ def checked_zones(thing: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def fitted(thing: str, frame: pl.DataFrame, columns: Sequence[Field]) -> pl.DataFrame:
-    """The frame, with numbers in the declared types where each stays the same number, and times in UTC.
+    """The frame, with numbers in the declared types where each stays the same number, times in UTC, and nulls of any type.
 
     Raises
     ------
@@ -85,6 +85,8 @@ def fitted(thing: str, frame: pl.DataFrame, columns: Sequence[Field]) -> pl.Data
 
 
 def _fitted(thing: str, series: pl.Series, dtype: pl.DataType) -> pl.Series:
+    if series.null_count() == len(series):
+        return pl.Series(series.name, [None] * len(series), dtype=dtype)  # pandas gives such a column any type
     if is_utc_time(dtype) and isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None:
         return series.dt.convert_time_zone("UTC")
     if series.dtype == dtype or not (series.dtype.is_numeric() and dtype.is_numeric()):
