@@ -7,19 +7,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.declaration.samples import TRANSACTIONS, USER, declare, declare_stream, refusal
+from tests.declaration.samples import DAY, TRANSACTIONS, USER, declare, declare_stream, refusal
 from tilefold import (
+    Aggregate,
+    Attribute,
     BatchSource,
+    DeltaConfig,
     DynamoConfig,
     Entity,
     FeatureService,
     FileConfig,
+    OfflineStoreConfig,
     PushConfig,
     StreamSource,
+    TimeWindow,
+    TimeWindowSeries,
     pandas_batch_config,
 )
-from tilefold.declaration.elsewhere import ENTITY, FILES, FUNCTION_SOURCE, PUSH, SERVICE, SOURCE, VIEW, Elsewhere, sorted_out
+from tilefold.declaration.elsewhere import (
+    DELTA,
+    ENTITY,
+    FILES,
+    FUNCTION_SOURCE,
+    OFFLINE_STORE,
+    PUSH,
+    SERVICE,
+    SOURCE,
+    VIEW,
+    Elsewhere,
+    sorted_out,
+)
 from tilefold.errors import DeclarationError, IgnoredParameterWarning
+from tilefold.types import Int64
 
 NAME = st.text("abcdefgh_", min_size=1, max_size=8)
 
@@ -60,6 +79,8 @@ def test_each_is_refused(parameter: str) -> None:
         (StreamSource, {"name": "t", "schema": TRANSACTIONS.schema}, "source 't'", SOURCE),
         (FileConfig, {"uri": "a/*.parquet"}, "FileConfig 'a/*.parquet'", FILES),
         (PushConfig, {}, "PushConfig", PUSH),
+        (DeltaConfig, {}, "DeltaConfig", DELTA),
+        (OfflineStoreConfig, {}, "OfflineStoreConfig", OFFLINE_STORE),
         (FeatureService, {"name": "s", "features": [declare()]}, "service 's'", SERVICE),
     ],
 )
@@ -106,3 +127,19 @@ def test_nothing_is_lost(written: dict[str, int], known: set[str], ignored: set[
     named = {name for one in told for name in str(one.message).partition("ignores ")[2].partition(", which")[0].split(", ")}
     assert named == written.keys() - known
     assert len(told) <= 1
+
+
+@pytest.mark.parametrize(
+    ("form", "given", "told"),
+    [
+        (Aggregate, {"function": "sum", "time_windw": DAY}, "Aggregate does not know the parameter 'time_windw'"),
+        (Attribute, {"name": "age", "type": Int64}, "Attribute 'age': Attribute does not know the parameter 'type'"),
+        (TimeWindow, {"size": DAY}, "TimeWindow: TimeWindow does not know the parameter 'size'"),
+        (TimeWindowSeries, {"series_start": -DAY, "size": DAY}, "TimeWindowSeries does not know the parameter 'size'"),
+    ],
+)
+def test_features(form: Any, given: dict[str, Any], told: str) -> None:
+    """Features and windows refuse what they do not know by name, too."""
+    with pytest.raises(DeclarationError) as refused:
+        form(**given)
+    assert told in str(refused.value)

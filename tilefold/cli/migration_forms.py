@@ -35,9 +35,10 @@ _TABLES: Final = {
     "PushConfig": elsewhere.PUSH,
     "FeatureService": elsewhere.SERVICE,
     **dict.fromkeys(("pandas_batch_config", "pyarrow_batch_config"), elsewhere.FUNCTION_SOURCE),
+    "DeltaConfig": elsewhere.DELTA,
+    "OfflineStoreConfig": elsewhere.OFFLINE_STORE,
     "transformation": Elsewhere(frozenset({"prevent_destroy"})),
 }
-_NOTHING: Final = Elsewhere(frozenset())
 _FREE: Final = {"pandas_batch_config": ("data_delay", "supports_time_filtering", "timestamp_field")}
 _OLD: Final = {
     "features": "Write features=[Aggregate(...)], or Attribute(...).",
@@ -70,7 +71,7 @@ def known_parameters(form: str) -> Sequence[str]:
 
 def judged(form: str, call: ast.Call) -> Iterator[Obstacle]:
     """What of a call's parameters would not carry over."""
-    table, known = _TABLES.get(form, _NOTHING), known_parameters(form)
+    table, known = _TABLES.get(form, elsewhere.NOTHING), known_parameters(form)
     given = {each.arg: each for each in call.keywords if each.arg}
     if any(each.arg is None for each in call.keywords):
         mend = "They are not seen here: load it to know."

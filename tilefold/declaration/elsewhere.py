@@ -76,6 +76,12 @@ PUSH: Final = Elsewhere(
         "input_schema": "Write the source's schema=[Field(...), ...].",
     },
 )
+DELTA: Final = Elsewhere(frozenset({"time_partition_size"}))
+OFFLINE_STORE: Final = Elsewhere(
+    frozenset({"publish_full_features", "publish_start_time"}),
+    {"subdirectory_override": "Leave it out: tables lie under the workspace's root."},
+)
+NOTHING: Final = Elsewhere(frozenset())
 FUNCTION_SOURCE: Final = Elsewhere(frozenset({"secrets", "options", "environment"}))
 
 
