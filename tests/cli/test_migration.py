@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 import tecton as other
 from tecton import *
 from tecton import {names}
-from tecton.types import Field, Float64, String, Timestamp
+from tecton.types import Array, Struct, Field, Float64, String, Timestamp
 schema = [Field("user_id", String), Field("at", Timestamp), Field("amount", Float64)]
 user = Entity(name="user", join_keys=[Field("user_id", String)])
 source = BatchSource(name="source", schema=schema)
@@ -60,6 +60,10 @@ CASES: dict[str, str] = {
     "file parameter": "files = FileConfig(uri='a', timestamp_field='at', timestamp_format='%Y')",
     "glue": "files = FileConfig(uri='a', timestamp_field='at', convert_to_glue_format=True)",
     "push": "config = PushConfig(log_offline=True)",
+    "nested": "@batch_feature_view(sources=[source], mode='polars', entities=[user], feature_start_time=start, "
+    "features=[Attribute('words', Array(String))])" + FUNCTION,
+    "nested by name": "@batch_feature_view(sources=[source], mode='polars', entities=[user], feature_start_time=start, "
+    "features=[Attribute(name='words', dtype=Struct([Field('a', String)]))])" + FUNCTION,
     "service": "everything = FeatureService(name='everything', features=[], nonsense=5)",
     "step": "@transformation(mode='pyspark')\ndef step(events):\n    return events",
     "good step": "@transformation(mode='spark_sql', owner='me')\ndef step(events):\n    return events",

@@ -82,6 +82,7 @@ def judged(form: str, call: ast.Call) -> Iterator[Obstacle]:
     for name, each in given.items():
         if name not in known and name not in table.ignored:
             yield Obstacle(each.value.lineno, f"{form} does not know the parameter {name!r}", mend_of(name, known, table))
+    given |= {name: ast.keyword(name, each) for name, each in zip(known, call.args, strict=False) if name not in given}
     for name, check in _CHECKS.get(form, {}).items():
         if name in given:
             yield from check(given[name].value)
@@ -131,6 +132,15 @@ def _texts(node: ast.expr) -> Iterator[Obstacle]:
                 yield Obstacle(each.lineno, f"{constant(each)!r} is no Field", _OLD["join_keys"])
 
 
+def _nested(node: ast.expr) -> Iterator[Obstacle]:
+    """An Attribute's type that is more than one value; it stands by its name, wherever it was imported from."""
+    made = node.func if isinstance(node, ast.Call) else node
+    name = made.attr if isinstance(made, ast.Attribute) else made.id if isinstance(made, ast.Name) else ""
+    if name in ("Array", "Map", "Struct"):
+        mend = "Declare an Attribute for each of its fields, or make a String of it in the view's function."
+        yield Obstacle(node.lineno, f"an Attribute holds one value, not a {name}", mend)
+
+
 def _function(node: ast.expr) -> Iterator[Obstacle]:
     name = constant(node)
     if isinstance(name, str) and name not in FUNCTION_NAMES:
@@ -151,5 +161,6 @@ _CHECKS: Final = {
     "Entity": {"join_keys": _texts},
     "FileConfig": {"file_format": _file_format},
     "Aggregate": {"function": _function},
+    "Attribute": {"dtype": _nested},
     "transformation": {"mode": _step_mode},
 }
