@@ -19,6 +19,7 @@ _NAMES = (
     "TimeWindow",
     "TimeWindowSeries",
     "LifetimeWindow",
+    "CalendarWindow",
     "AggregationLeadingEdge",
     "StreamProcessingMode",
     "batch_feature_view",

@@ -16,6 +16,7 @@ from tilefold import (
     Aggregate,
     Attribute,
     BatchSource,
+    CalendarWindow,
     Entity,
     Field,
     LifetimeWindow,
@@ -63,7 +64,7 @@ class Setting:
 
 _MOVED = (TimeWindow(2 * DAY, offset=-DAY), TimeWindow(DAY, offset=-6 * HOUR))
 _SERIES = (TimeWindowSeries(series_start=-4 * DAY, series_end=-DAY, step_size=12 * HOUR, window_size=DAY),)
-_PARTED = (2 * DAY, LifetimeWindow(), *_MOVED[:1], *_SERIES)
+_PARTED = (2 * DAY, LifetimeWindow(), *_MOVED[:1], *_SERIES, CalendarWindow("week", "Australia/Lord_Howe"))
 _EDGES = ("batch", "exact", "hop")
 MODES: dict[str, tuple[Setting, ...]] = {
     "batch": (Setting("batch", (2 * DAY, 6 * HOUR)),),
@@ -72,6 +73,11 @@ MODES: dict[str, tuple[Setting, ...]] = {
     "lifetime": tuple(Setting(edge, (LifetimeWindow(),)) for edge in ("batch", "exact")),
     "offset": tuple(Setting(edge, _MOVED) for edge in _EDGES),
     "series": tuple(Setting(edge, _SERIES) for edge in _EDGES),
+    "calendar": (
+        Setting("batch", (CalendarWindow("month", "Europe/Berlin"), CalendarWindow("day", "Asia/Kathmandu"))),
+        Setting("exact", (CalendarWindow("day", "America/New_York"), CalendarWindow("week", "Pacific/Auckland"))),
+        Setting("hop", (CalendarWindow("day", "Asia/Kolkata"), 2 * DAY)),
+    ),
     "secondary key": tuple(Setting(edge, _PARTED, key) for edge, key in zip(_EDGES, ("text", "narrow", "day"), strict=True)),
 }
 REFUSED = {(ATTRIBUTE, "secondary key"): "aggregation_secondary_key belongs to views of Aggregates"}

@@ -13,13 +13,14 @@ from tilefold.declaration.source_configs import FileConfig, PushConfig
 from tilefold.declaration.sources import BatchSource, Source, StreamSource
 from tilefold.declaration.stores import DeltaConfig, OfflineStoreConfig
 from tilefold.declaration.views import FeatureSelection, FeatureView
-from tilefold.declaration.windows import LifetimeWindow, TimeWindow, TimeWindowSeries, Window
+from tilefold.declaration.windows import CalendarWindow, LifetimeWindow, TimeWindow, TimeWindowSeries, Window
 
 __all__ = [
     "Aggregate",
     "AggregationLeadingEdge",
     "Attribute",
     "BatchSource",
+    "CalendarWindow",
     "DeltaConfig",
     "Entity",
     "Feature",

@@ -15,7 +15,7 @@ from tilefold.types import Field
 
 _FORM = 1  # counts up when what is hashed changes
 _DIGITS = 12
-_LEARNED = ("ends_on_grid", "ttl_us")
+_LEARNED = ("ends_on_grid", "ttl_us", "calendar")
 
 
 def version_of(settings: dict[str, object], columns: Sequence[Field], features: Iterable[Feature], code: str) -> str:

@@ -204,7 +204,8 @@ def _groups(layout: Layout) -> list[tuple[list[int], tuple[Window, ...]]]:
         feature = output.feature
         for window in feature.windows:
             grid = window.hop_us if window.ends_on_grid else None
-            key = (feature.function.label, feature.input_column, window.offset_us, window.lifetime_start_us, grid)
+            apart = (window.lifetime_start_us, window.calendar)  # what moves in another way nests now and then only
+            key = (feature.function.label, feature.input_column, window.offset_us, *apart, grid)
             numbers, windows = members.setdefault(key, (set(), set()))
             numbers.add(number)
             windows.add(window)
