@@ -32,7 +32,7 @@ _NAMES = (
 _TYPES = ["Field", "String", "Int32", "Int64", "Float32", "Float64", "Bool", "Timestamp", "Array", "Map", "Struct"]
 _FUNCTIONS = [
     *("last", "first", "last_distinct", "first_distinct", "approx_count_distinct", "approx_percentile"),
-    *("decayed_sum", "decayed_count", "decayed_mean"),
+    *("decayed_sum", "decayed_count", "decayed_mean", "UserAggregate", "register_aggregate"),
 ]
 
 

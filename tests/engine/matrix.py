@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from tests.engine.drawing import BEGIN_US, INPUTS
+from tests.functions.own import OWN
 from tilefold import (
     Aggregate,
     Attribute,
@@ -37,7 +38,7 @@ from tilefold.types import String, Timestamp
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 EVENTS, ATTRIBUTE = "count of events", "Attribute"
-FUNCTIONS = (*FUNCTION_NAMES, EVENTS, ATTRIBUTE)
+FUNCTIONS = (*FUNCTION_NAMES, *OWN, EVENTS, ATTRIBUTE)
 SCHEDULE = 6 * HOUR
 TTL = 3 * DAY + timedelta(microseconds=5)
 TYPES_OF_FUNCTION = 2

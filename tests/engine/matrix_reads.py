@@ -60,7 +60,9 @@ Said = tuple[str, Feature, Any, Any, float]
 def _arrived(view: FeatureView, seed: int) -> list[Arrived]:
     """Events of one key over some days, some of them on edges, in two epochs."""
     chance = random.Random(seed)
-    drawn = many_arrivals(view, chance, EVENTS_OF_KEY, until_us=BEGIN_US + DAYS * DAY_US - 1, epochs=2)
+    drawn = many_arrivals(
+        view, chance, EVENTS_OF_KEY // (2 if view.secondary_key else 1), until_us=BEGIN_US + DAYS * DAY_US - 1, epochs=2
+    )
     hour_us = DAY_US // 24
     return [replace(one, time_us=one.time_us // hour_us * hour_us) if chance.random() < 0.3 else one for one in drawn]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from tilefold.declaration.features import Feature
+from tilefold.declaration.fingerprint import class_fingerprint
 from tilefold.declaration.windows import Window
 from tilefold.types import Field
 
@@ -33,7 +34,8 @@ def version_of(settings: dict[str, object], columns: Sequence[Field], features: 
 
 def _feature(feature: Feature) -> list[object]:
     windows = [_window(window) for window in feature.windows]
-    return [feature.name, feature.input_column, feature.function.label, feature.is_series, windows]
+    own = [] if feature.function.user is None else [class_fingerprint(type(feature.function.user))]
+    return [feature.name, feature.input_column, feature.function.label, feature.is_series, windows, *own]
 
 
 def _window(window: Window) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """The oracle: feature values straight from raw events, naive on purpose.
 
 The rule: it shares nothing with the engine but the definitions of spec and glossary: no tiles, no partial states, no codec,
-no Polars. Every test of the engine compares with it, and so does the asset check that samples keys in production.
+no Polars, but for aggregates of people's own, whose expressions define them. Every test of the engine compares with it, and so
+does the asset check that samples keys in production.
 """
 
 import math
@@ -19,6 +20,7 @@ from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.reference_sketches import distinct_values, percentile_value
 from tilefold.functions.base import OVERFLOW
+from tilefold.functions.user_partial import UserPartial
 
 Value = Any
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,10 +119,21 @@ def _window_value(feature: Feature, events: list[Event], end_us: int) -> Value:
     values = [event.columns[feature.input_column] for event in events]
     if label == "latest":
         return values[-1] if values else None
+    if feature.function.user is not None:
+        return _of_own(feature, [event for event, value in zip(events, values, strict=True) if value is not None])
     there = [(value, end_us - event.time_us) for value, event in zip(values, events, strict=True) if value is not None]
     if match := _DECAYED_LABEL.fullmatch(label):
         return _decayed(match, there)
     return _value_of(label, [value for value, _ in there], feature.input_dtype)
+
+
+def _of_own(feature: Feature, events: Sequence[Event]) -> Value:
+    """What an aggregate of people's own says: its expressions are its definition, over all events at once, without merging."""
+    (partial,) = feature.function.partials
+    if not events or not isinstance(partial, UserPartial):
+        return feature.function.empty
+    values = [event.columns[feature.input_column or ""] for event in events]
+    return partial.of_all(values, [event.time_us for event in events], feature.function.result_dtype)
 
 
 def _value_of(label: str, values: list[Value], dtype: pl.DataType | None) -> Value:
