@@ -13,6 +13,7 @@ Events without a secondary key are counted in `tf_events` and are in no list.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import add
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -70,6 +71,8 @@ class BySecondary(Partial):
         rows = [(KEY, Component(KEY, key.dtype)), *self._inner]
         held = _Rows(view_name, rows, running=[None] * len(rows))
         self._encoder, self._codec = RowEncoder(held), Codec(held, plain=True)
+        self._joins = [(slot.start, slot.stop, slot.join) for slot in slots]
+        self._only_sums = all(slot.partial.running == "add" for slot in slots)
 
     @property
     def inputs(self) -> list[str]:
@@ -126,9 +129,11 @@ class BySecondary(Partial):
             state[key] = components if held is None else self._joined(held, components)
 
     def _joined(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        if self._only_sums:
+            return tuple(map(add, one, other))
         joined: list[Any] = []
-        for slot in self.slots:
-            joined += slot.join(one[slot.start : slot.stop], other[slot.start : slot.stop])
+        for start, stop, join in self._joins:
+            joined += join(one[start:stop], other[start:stop])
         return tuple(joined)
 
     def _pack(self, tiles: pl.Series) -> pl.Series:
@@ -157,9 +162,11 @@ class BySecondary(Partial):
         """A function of the states of some slots, for each key: a list, in the order of the keys."""
         slots = [self.slots[number] for number in numbers]
 
+        folds = [(slot.partial.fold, slot.start, slot.stop) for slot in slots]
+        finalize = function.finalize
+
         def value_of(components: tuple[Any, ...]) -> Any:
-            columns = ([(each,) for each in components[slot.start : slot.stop]] for slot in slots)
-            return function.finalize(*(slot.partial.fold(own, 0, 1) for slot, own in zip(slots, columns, strict=True)))
+            return finalize(*[fold([(each,) for each in components[start:stop]], 0, 1) for fold, start, stop in folds])
 
         def finish(state: Any) -> list[Any]:
             return [value_of(components) for _, components in sorted((state or {}).items())]
