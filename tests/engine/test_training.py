@@ -128,4 +128,3 @@ def test_memory_is_bounded(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None
     for (key, at_us), row in zip(asked, found, strict=True):
         expected = reference_values([out.feature for out in layout.outputs], events_of(frame, layout, (key,)), at_us)
         assert {name: row[name] for name in expected} == expected
-
