@@ -56,12 +56,19 @@ def training_values(
     """
     entities = numbered_entities(requests, layout)
     asked = asked_events(timed_events(events, layout, timestamp_field, since_us), entities, layout).collect()
-    return TrainingGround(sort_events(asked, entities.height, layout), entities, layout).values(requests)
+    ground = TrainingGround(sort_events(asked, entities.height, layout), layout)
+    return ground.values(numbered(requests, entities, layout))
 
 
 def numbered_entities(requests: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """The entities that are asked for, each with a number."""
     return requests.select(layout.key_names).unique().with_row_index(KEY)
+
+
+def numbered(requests: pl.DataFrame, entities: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Requests with the numbers of their entities in place of their join keys."""
+    keys = layout.key_names
+    return requests.join(entities, on=keys, how="left", maintain_order="left", nulls_equal=True).drop(keys)
 
 
 def asked_events(timed: pl.LazyFrame, entities: pl.DataFrame, layout: Layout) -> pl.LazyFrame:
@@ -74,14 +81,12 @@ class TrainingGround:
     """The events of some entities, ready to be asked for any number of times."""
 
     events: SortedEvents
-    entities: pl.DataFrame
     layout: Layout
 
     def values(self, requests: pl.DataFrame) -> pl.DataFrame:
-        """A row per request; see `training_values`."""
-        numbered = requests.join(self.entities, on=self.layout.key_names, how="left", maintain_order="left", nulls_equal=True)
+        """A row per request; see `training_values`. The requests are `numbered`."""
         read = pl.col(READ if READ in requests.columns else EDGE).alias(READ)
-        asked, outputs = numbered.select(EDGE, KEY, read), self.layout.outputs
+        asked, outputs = requests.select(EDGE, KEY, read), self.layout.outputs
         windows = dict.fromkeys(window for output in outputs for window in output.feature.windows)
         values: dict[tuple[int, Window], pl.Series] = {}
         for window in windows:  # features that share one share its look-ups
