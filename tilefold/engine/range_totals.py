@@ -4,6 +4,7 @@ The rule: what a run costs does not depend on how many rows it has (but for a lo
 added to it, unless that is exact:
 
     integers            running sums; the difference of two is exact, whatever wraps on the way
+    counts              the same, or a run's length where every row counts
     floats, extremes    a tree of blocks of eight: a run is whole blocks, and whole rows at both ends
 
     level 2       |--------------- ... -----|
@@ -43,14 +44,22 @@ class RunningSums:
         return self.until[high] - self.until[low]
 
 
+class Lengths:
+    """How many rows there are."""
+
+    def of(self, low: Ints, high: Ints) -> Values:
+        """The length of each run."""
+        return high - low
+
+
 class Tree:
     """Blocks of eight rows, of eight such blocks, and so on, each merged by a NumPy operation."""
 
     def __init__(self, values: Values, merge: np.ufunc, nothing: Any) -> None:
         self._merge, self._nothing = merge, nothing
-        self._levels = [self._padded(values)]
-        while len(self._levels[-1]) > _FAN:
-            self._levels.append(self._padded(self._blocks(self._levels[-1])))
+        self._levels = [values]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(self._blocks(self._levels[-1]))
 
     def of(self, low: Ints, high: Ints) -> Values:
         """The merged values of each run; `nothing` of an empty one."""
@@ -60,15 +69,14 @@ class Tree:
             self._add(found[some], low[some], high[some])
         return found
 
-    def _padded(self, values: Values) -> Values:
-        """With as many more as fill the last block."""
-        return np.concatenate([values, np.full(-len(values) % _FAN, self._nothing, values.dtype)])
-
     def _blocks(self, level: Values) -> Values:
+        """The level above; the last block may be short."""
+        whole = len(level) // _FAN * _FAN
+        blocks, rest = level[:whole], level[whole:]
         with np.errstate(all="ignore"):
             for _ in range(3):
-                level = self._merge(level[0::2], level[1::2])
-            return level
+                blocks = self._merge(blocks[0::2], blocks[1::2])
+            return np.append(blocks, self._merge.reduce(rest)) if len(rest) else blocks
 
     def _add(self, found: Values, low: Ints, high: Ints) -> None:
         """Merge both ends of each run on each level, and go on with the blocks between them."""
@@ -94,6 +102,9 @@ class Tree:
                 found[rows[more]] = self._merge(found[rows[more]], level[low[more] + step])
 
 
+Totals = RunningSums | Lengths | Tree
+
+
 @dataclass(frozen=True)
 class RangeTotals:
     """One component of a running partial over all rows.
@@ -115,27 +126,38 @@ class RangeTotals:
     def of(self, low: Ints, high: Ints) -> pl.Series:
         """The component of each run; null, where it may be, of a run without a value."""
         found = pl.Series(self.component.suffix, self._totals.of(low, high))
-        if self._there is not None:
-            found = pl.select(pl.when(pl.Series(self._there.of(low, high) > 0)).then(found)).to_series()
+        if self.component.nullable:
+            there = pl.Series(self._there.of(low, high) > 0)
+            found = pl.select(pl.when(there).then(found)).to_series()
         return found.cast(self.component.dtype)
 
     @cached_property
-    def _there(self) -> RunningSums | None:
-        """How many values there are up to each row, where that has to be asked."""
-        return _running(self.values.is_not_null().cast(pl.Int64)) if self.component.nullable else None
+    def _there(self) -> Totals:
+        """How many values there are."""
+        return _counts(self.values.is_not_null())
 
     @cached_property
-    def _totals(self) -> RunningSums | Tree:
-        if self.operation == "add" and self.values.dtype.is_integer():
-            return _running(self.values)
-        physical = self.values.to_physical()
+    def _totals(self) -> Totals:
+        values = self.values
+        if self.operation == "add" and values.dtype == pl.Boolean:
+            return _counts(values)
+        if self.operation == "add" and values.dtype.is_integer():
+            return RunningSums(_until(values))
+        physical = values.to_physical()
         numbers = physical.cast(pl.UInt8) if physical.dtype == pl.Boolean else physical
         nothing = _NOTHING[self.operation](numbers.dtype)
         return Tree(numbers.fill_null(nothing).to_numpy(), _MERGE[self.operation], nothing)
 
 
-def _running(values: pl.Series) -> RunningSums:
-    return RunningSums(np.concatenate([np.zeros(1, np.int64), np.cumsum(values.to_numpy(), dtype=np.int64)]))
+def _counts(there: pl.Series) -> Totals:
+    """How often it is true: in most columns always."""
+    return Lengths() if there.all() else RunningSums(_until(there))
+
+
+def _until(values: pl.Series) -> Ints:
+    until = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values.to_numpy(), out=until[1:])
+    return until
 
 
 def _highest(dtype: pl.DataType) -> Any:

@@ -12,6 +12,7 @@ the order within a unit is free, and rows need no more bits than that to be sort
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,13 +77,14 @@ def sort_events(events: pl.DataFrame, keys: int, layout: Layout) -> SortedEvents
     events
         `needed_columns`, and `__key` below `keys`.
     """
-    numbers, unit_us = events[KEY].to_numpy().astype(np.int64), unit_of(layout)
-    units = events[TIME].to_numpy() // unit_us
+    numbers, unit_us = events[KEY].to_numpy(), unit_of(layout)
+    times_us = events[TIME].to_numpy()
+    units = times_us if unit_us == 1 else times_us // unit_us
     order = _order(numbers, units)
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(numbers, minlength=keys))])
     if layout.ordered:
-        order = _by_tie(order, numbers, events[TIME].to_numpy(), events[TIE]) if unit_us == 1 else _by_all(events)
-    rows = events.drop(KEY)[pl.Series(order)] if events.height else events.drop(KEY)
+        order = _by_tie(order, numbers, times_us, events[TIE]) if unit_us == 1 else _by_all(events)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(numbers, minlength=keys))])
+    rows = events.select(pl.col(*needed_columns(layout)).gather(pl.lit(pl.Series(order))))
     return SortedEvents(rows, starts, np.append(units[order], 0), unit_us)
 
 
@@ -92,7 +94,7 @@ def unit_of(layout: Layout) -> int:
     return 1 if any(moving) else layout.grain_us
 
 
-def _order(keys: Ints, units: Ints) -> Ints:
+def _order(keys: npt.NDArray[np.uint32], units: Ints) -> Ints:
     """The rows by key and unit; those of the same unit as they come."""
     if not len(keys):
         return np.zeros(0, np.int64)
@@ -101,14 +103,19 @@ def _order(keys: Ints, units: Ints) -> Ints:
     times, numbers = (int(units.max()) - first).bit_length(), int(keys.max()).bit_length()
     if numbers + times > _BITS:
         return _arg_sort([keys, units])
-    packed = keys << times | (units - first)
+    packed = keys.astype(np.int64)
+    packed <<= times
+    packed |= units - first
     if numbers + times + rows > _BITS:
         return pl.Series(packed).arg_sort().to_numpy().astype(np.int64)
-    packed = np.sort(packed << rows | np.arange(len(keys)))  # by far the fastest, where all three fit
-    return packed & ((1 << rows) - 1)
+    packed <<= rows
+    packed |= np.arange(len(keys))
+    packed.sort()  # by far the fastest, where all three fit into a number
+    packed &= (1 << rows) - 1
+    return packed
 
 
-def _by_tie(order: Ints, keys: Ints, times_us: Ints, ties: pl.Series) -> Ints:
+def _by_tie(order: Ints, keys: npt.NDArray[np.uint32], times_us: Ints, ties: pl.Series) -> Ints:
     """The same with rows of the same key and time by their ties; few have the same."""
     keys, times_us = keys[order], times_us[order]
     repeats = np.concatenate([[False], (keys[1:] == keys[:-1]) & (times_us[1:] == times_us[:-1])])
@@ -124,6 +131,6 @@ def _by_all(events: pl.DataFrame) -> Ints:
     return _arg_sort([events[KEY], events[TIME], events[TIE]])
 
 
-def _arg_sort(columns: Sequence[Ints | pl.Series]) -> Ints:
+def _arg_sort(columns: Sequence[Any]) -> Ints:
     frame = pl.DataFrame({f"by_{number}": column for number, column in enumerate(columns)})
     return frame.select(pl.arg_sort_by(frame.columns)).to_series().to_numpy().astype(np.int64)

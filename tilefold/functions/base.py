@@ -102,7 +102,10 @@ class Partial(ABC):
         return list(zip(*map(self.lift, values, times_us, ties), strict=True))
 
     def lift_rows(self, column: str, prefix: str) -> Expressions | None:
-        """The tile of each event as expressions, one per component, where `running` merges them; None: there are none."""
+        """The tile of each event as expressions, one per component, where `running` merges them; None: there are none.
+
+        Instead of ones and zeros a count may give whether there is something to count.
+        """
         del column, prefix
         return None
 

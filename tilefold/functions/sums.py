@@ -45,7 +45,7 @@ class Count(Partial):
 
     def lift_rows(self, column: str, prefix: str) -> Expressions | None:
         """See `Partial`."""
-        return [pl.col(column).is_not_null().cast(pl.Int64).alias(prefix + "count")]
+        return [pl.col(column).is_not_null().alias(prefix + "count")]
 
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
@@ -103,7 +103,7 @@ class Events(Count):
     def lift_rows(self, column: str, prefix: str) -> Expressions | None:
         """See `Partial`."""
         del column
-        return [pl.repeat(1, pl.len(), dtype=pl.Int64).alias(prefix + "events")]
+        return [pl.repeat(value=True, n=pl.len(), dtype=pl.Boolean).alias(prefix + "events")]
 
 
 class Sum(Count):
