@@ -461,7 +461,7 @@ class Workspace:
         spine
             A frame, or the place of one: Parquet (`.parquet`, globs too), CSV (`.csv`), else a Delta table.
         place
-            Where the training set goes: a Parquet file where it ends in `.parquet`, else a Delta table.
+            Where the training set goes: a Parquet file, in the spine's order, where it ends in `.parquet`, else a Delta table.
         overwrite
             Whether it may replace what is there.
 

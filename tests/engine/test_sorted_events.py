@@ -71,5 +71,5 @@ def test_within_a_unit_the_order_is_free() -> None:
     wanted = layout("sum", None, DAY_US)
     rows: list[Any] = [(1, DAY_US + 5, ""), (1, 3, ""), (1, DAY_US + 2, ""), (0, 9, "")]
     found = sort_events(events_of(rows, wanted), KEYS, wanted)
-    assert found.rows[TIME].to_list() == [9, 3, DAY_US + 5, DAY_US + 2]
+    assert found.rows["whole"].to_list() == [3, 1, 0, 2]
     assert found.places(np.array([1, 1]), np.array([0, DAY_US])).tolist() == [1, 2]

@@ -36,7 +36,7 @@ class SortedEvents:
     Attributes
     ----------
     rows
-        What states are made of: `__time_us`, inputs, and `__tie` where states depend on the order.
+        What states are made of: inputs, `__time_us` where one asks for it, and `__tie` where one depends on the order.
     starts
         Where the rows of each key begin; one more for the end of the last.
     units
@@ -69,6 +69,12 @@ def needed_columns(layout: Layout) -> list[str]:
     return [column for column in dict.fromkeys(columns) if column]
 
 
+def _state_columns(layout: Layout) -> list[str]:
+    """Of the needed columns those that states are made of once the rows are in order; TIME only where a state asks for it."""
+    timeless = all(slot.partial.lift_rows(slot.column, slot.prefix) for slot in layout.slots)
+    return [name for name in needed_columns(layout) if name != TIME or not timeless] or [TIME]  # a row needs some column
+
+
 def sort_events(events: pl.DataFrame, keys: int, layout: Layout) -> SortedEvents:
     """Put events in order.
 
@@ -77,6 +83,7 @@ def sort_events(events: pl.DataFrame, keys: int, layout: Layout) -> SortedEvents
     events
         `needed_columns`, and `__key` below `keys`.
     """
+    events = events.rechunk()  # taking rows out of many pieces costs ten times as much
     numbers, unit_us = events[KEY].to_numpy(), unit_of(layout)
     times_us = events[TIME].to_numpy()
     units = times_us if unit_us == 1 else times_us // unit_us
@@ -84,7 +91,7 @@ def sort_events(events: pl.DataFrame, keys: int, layout: Layout) -> SortedEvents
     if layout.ordered:
         order = _by_tie(order, numbers, times_us, events[TIE]) if unit_us == 1 else _by_all(events)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(numbers, minlength=keys))])
-    rows = events.select(pl.col(*needed_columns(layout)).gather(pl.lit(pl.Series(order))))
+    rows = events.select(_state_columns(layout))[pl.Series(order)] if events.height else events
     return SortedEvents(rows, starts, np.append(units[order], 0), unit_us)
 
 
