@@ -6,5 +6,6 @@ computes is in the library.
 
 from assets.factory import build_assets, build_checks
 from assets.spans import Partitioning
+from assets.training_set import training_set_asset
 
-__all__ = ["Partitioning", "build_assets", "build_checks"]
+__all__ = ["Partitioning", "build_assets", "build_checks", "training_set_asset"]

@@ -30,6 +30,7 @@ from tilefold.serving.events import Frame
 from tilefold.serving.explain import explain
 from tilefold.serving.explained import Explanation
 from tilefold.serving.forget import Forgetting, PassedStream
+from tilefold.serving.given import key_types
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.progress import ProgressBar
@@ -44,16 +45,20 @@ from tilefold.serving.reports import (
     Receipt,
     SyncReport,
     TilesReport,
+    TrainingSetReport,
 )
+from tilefold.serving.spine import checked_spine
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_standing import Standing
 from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
-from tilefold.serving.training import checked_spine, features_for_events
+from tilefold.serving.training import features_for_events
+from tilefold.serving.training_writing import Target, write_training
 from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
+from tilefold.stores.training_files import scan_spine
 
 __all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
 
@@ -473,6 +478,42 @@ class Workspace:
         """
         selections = [(self.context(view.name), numbers) for view, numbers in self.definitions.selection(name)]
         return features_for_events(selections, checked_spine(spine), timestamp)
+
+    def write_training_set(
+        self,
+        name: str,
+        spine: pl.DataFrame | pl.LazyFrame | str | Path,
+        place: str | Path,
+        timestamp: str = "timestamp",
+        *,
+        overwrite: bool = False,
+    ) -> TrainingSetReport:
+        """`get_features_for_events` into a file or table, of a spine of any length: memory holds a part of it at a time.
+
+        Parameters
+        ----------
+        spine
+            A frame, or the place of one: Parquet (`.parquet`, globs too), CSV (`.csv`), else a Delta table.
+        place
+            Where the training set goes: a Parquet file, in the spine's order, where it ends in `.parquet`, else a Delta table.
+        overwrite
+            Whether it may replace what is there.
+
+        Raises
+        ------
+        InputError
+            As `get_features_for_events`.
+        FileError
+            If the spine cannot be read, the place cannot be written, or something is there already.
+        """
+        options = self._home.storage_options
+        selections = [(self.context(view.name), numbers) for view, numbers in self.definitions.selection(name)]
+        if isinstance(spine, str | Path):
+            rows = scan_spine(str(spine), key_types(self.definitions, name), timestamp, options)
+            target = Target(str(place), options, overwrite, str(spine), self.now())
+        else:
+            rows, target = checked_spine(spine), Target(str(place), options, overwrite, "the given frame", self.now())
+        return write_training(name, selections, rows, timestamp, target)
 
     def explain(
         self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False

@@ -20,6 +20,7 @@ from tests.engine.matrix import (
 from tests.engine.matrix_reads import answers_of
 from tests.engine.stream_keys import same
 from tilefold import Attribute
+from tilefold.errors import DeclarationError
 from tilefold.functions.registry import FUNCTION_NAMES
 from tilefold.types import String
 
@@ -61,7 +62,7 @@ def test_a_window_lists_its_secondary_keys() -> None:
 
 def test_an_attribute_has_no_window() -> None:
     """So there is nothing to test in the modes that are kinds of windows."""
-    with pytest.raises(TypeError, match="time_window"):
+    with pytest.raises(DeclarationError, match="does not know the parameter .time_window."):
         Attribute("text", String, time_window=MODES["offset"][0].windows[0])  # type: ignore[call-arg] # that is the point
 
 

@@ -23,11 +23,11 @@ from tests.engine.drawing import (
 from tests.engine.stream_drawing import Drawn, drawn_parts, events_frame, view_of, window_groups
 from tests.engine.test_invariants import events_of, scale_of
 from tilefold.declaration.windows import Window
-from tilefold.engine import training
+from tilefold.engine import range_states
 from tilefold.engine.layout import layout_of
 from tilefold.engine.reference import OVERFLOW, agree, reference_values
 from tilefold.engine.time import DAY_US
-from tilefold.engine.training import EDGE, READ, REQUEST, bounds_exprs, cell_size_us, training_values
+from tilefold.engine.training import EDGE, READ, REQUEST, bounds_exprs, training_values
 from tilefold.engine.windows import bounds_us
 from tilefold.types import Field
 
@@ -115,10 +115,11 @@ def test_bounds_of_columns(windows: tuple[Window, ...], times: list[int]) -> Non
             assert found == expected or (found[0] >= found[1] and expected[0] == expected[1])
 
 
-@pytest.mark.parametrize("rows", [1, 7, 10**9])
-def test_memory_is_bounded(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few rows of a join may be in memory at once, the values are the same."""
-    monkeypatch.setattr(training, "ROWS_AT_ONCE", rows)
+@pytest.mark.parametrize("pieces", [1, 7, 10**9])
+def test_memory_is_bounded(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few pieces of windows may be in memory at once, the values are the same."""
+    for name in ("PIECES_AT_ONCE", "LISTS_AT_ONCE"):
+        monkeypatch.setattr(range_states, name, pieces)
     windows = [(Window(60, hop_us=12),), (Window(60, hop_us=0),), (Window(None, hop_us=0),), (Window(3, 50, hop_us=0),)]
     layout = layout_of(view_of(windows, 1))
     frame = events_frame(["a", "b"] * 100, list(range(BEGIN_US, BEGIN_US + 200)))
@@ -128,13 +129,3 @@ def test_memory_is_bounded(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for (key, at_us), row in zip(asked, found, strict=True):
         expected = reference_values([out.feature for out in layout.outputs], events_of(frame, layout, (key,)), at_us)
         assert {name: row[name] for name in expected} == expected
-
-
-def test_cell_sizes() -> None:
-    """A window is put together of some dozens of cells, a hop or more each; a batch view's cells are its own."""
-    layout = layout_of(view_of([(Window(60, hop_us=12),)], 12))
-    assert cell_size_us(Window(DAY_US), layout) == layout.grain_us == 12
-    assert cell_size_us(Window(64 * HOUR_US, hop_us=60_000_000), layout) == HOUR_US
-    assert cell_size_us(Window(2 * HOUR_US, hop_us=HOUR_US), layout) == HOUR_US
-    assert cell_size_us(Window(5, hop_us=0), layout) == 1
-    assert cell_size_us(Window(None, hop_us=0), layout) == DAY_US

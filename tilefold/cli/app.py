@@ -217,6 +217,22 @@ def get(
         show.console().print(show.features(vector)) if not as_json else print(show.features_json(vector))  # noqa: T201
 
 
+@app.command(name="training-set")
+def training_set(
+    context: typer.Context,
+    name: ReadName,
+    spine: Annotated[str, typer.Argument(metavar="SPINE", help="Join keys and times: Parquet, CSV or a Delta table.")],
+    out: Annotated[str, typer.Option(help="Where it goes: a file that ends in .parquet, else a Delta table.")],
+    timestamp: Annotated[str, typer.Option(help="The spine's column of times.")] = "timestamp",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Write the features of every row of a spine as of its own time, straight from the event log."""
+    with _opened(context) as workspace:
+        give_way()
+        report = workspace.write_training_set(name, spine, out, timestamp, overwrite=overwrite)
+        print(show.training_set(report))  # noqa: T201
+
+
 @app.command()
 def explain(
     context: typer.Context,

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tilefold.serving.plain_json import plain
 from tilefold.serving.read import FeatureVector, Status
-from tilefold.serving.reports import MaterializeReport, PruneReport
+from tilefold.serving.reports import MaterializeReport, PruneReport, TrainingSetReport
 from tilefold.serving.stream_standing import Standing
 
 WIDTH_PIPED = 160
@@ -106,6 +106,23 @@ def writers(standing: Standing) -> str:
     if not shares:
         return "no writer process"
     return ", ".join(f"{name} writes {count} of {standing.shards} shards" for name, count in sorted(shares.items()))
+
+
+def training_set(report: TrainingSetReport) -> str:
+    """What `training-set` wrote, and what to know of it.
+
+    Examples
+    --------
+    >>> training_set(TrainingSetReport("spend", "set.parquet", 1000, {"spend__count_1d": 20}, 0, 1.25))
+    'spend: 1,000 rows with 1 features in set.parquet, 2.0 % of their values null; 1.2 s.'
+    """
+    nulls = f"{report.null_share:.1%}".replace("%", " %")
+    made = (
+        f"{report.name}: {report.rows:,} rows with {len(report.nulls)} features in {report.place}, {nulls} of their values null"
+    )
+    if not report.rows_after_now:
+        return f"{made}; {report.duration_s:.1f} s."
+    return f"{made}; {report.rows_after_now:,} rows lie after now, and see what there is so far; {report.duration_s:.1f} s."
 
 
 def pruned(report: PruneReport) -> str:

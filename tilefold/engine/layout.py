@@ -113,6 +113,15 @@ def layout_of(view: Any) -> Layout:
     return Layout(view.name, tuple(view.join_keys), slots, outputs, grain_us)
 
 
+def narrowed(layout: Layout, numbers: Sequence[int]) -> Layout:
+    """The layout of some of its features alone, in the order asked, with no slot but theirs."""
+    outputs = [layout.outputs[number] for number in numbers]
+    used = sorted({slot for output in outputs for slot in output.slots})
+    places = {slot: place for place, slot in enumerate(used)}
+    moved = tuple(Output(output.feature, tuple(places[slot] for slot in output.slots)) for output in outputs)
+    return replace(layout, slots=tuple(layout.slots[slot] for slot in used), outputs=moved)
+
+
 def _slots(
     needed: Iterable[tuple[str, Partial]], moved: Container[tuple[str, str]] | None
 ) -> tuple[tuple[Slot, ...], dict[tuple[str, str], int]]:

@@ -19,18 +19,22 @@ _CELL = "__cell"
 
 
 def prepare_events(events: pl.LazyFrame, layout: Layout, timestamp_field: str, since_us: int) -> pl.LazyFrame:
-    """The view's output made ready to aggregate: times as Int64 microseconds, ties, nothing before `since_us`.
+    """The view's output made ready to aggregate: times as Int64 microseconds, ties, nothing before `since_us`, in order.
 
     Parameters
     ----------
     events
         The output of the view's transformation.
     """
+    timed = timed_events(events, layout, timestamp_field, since_us)
+    return timed.sort(TIME, TIE) if layout.ordered else timed
+
+
+def timed_events(events: pl.LazyFrame, layout: Layout, timestamp_field: str, since_us: int) -> pl.LazyFrame:
+    """The same in whatever order they come."""
     time = pl.col(timestamp_field).dt.timestamp("us").alias(TIME)
     ready = events.with_columns(time).filter(pl.col(TIME) >= since_us)
-    if not layout.ordered:
-        return ready
-    return ready.with_columns(_tie(events).alias(TIE)).sort(TIME, TIE)
+    return ready.with_columns(_tie(events).alias(TIE)) if layout.ordered else ready
 
 
 def _tie(events: pl.LazyFrame) -> pl.Expr:

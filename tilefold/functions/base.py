@@ -101,6 +101,14 @@ class Partial(ABC):
         """`lift` of many events: a sequence per component; at least one event."""
         return list(zip(*map(self.lift, values, times_us, ties), strict=True))
 
+    def lift_rows(self, column: str, prefix: str) -> Expressions | None:
+        """The tile of each event as expressions, one per component, where `running` merges them; None: there are none.
+
+        Instead of ones and zeros a count may give whether there is something to count.
+        """
+        del column, prefix
+        return None
+
     @abstractmethod
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """The state of tiles `low` to `high` (exclusive, `low < high`); columns hold physical values, a sequence each."""

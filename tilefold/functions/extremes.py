@@ -45,6 +45,11 @@ class Extreme(Partial):
         del times_us, ties
         return ([value if value == value else None for value in values],)  # noqa: PLR0124 - NaN differs from itself
 
+    def lift_rows(self, column: str, prefix: str) -> Expressions | None:
+        """See `Partial`."""
+        value = pl.col(column)
+        return [(value.fill_nan(None) if self.components[0].dtype.is_float() else value).alias(prefix + self.name)]
+
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
         values = columns[0][low:high]

@@ -43,6 +43,10 @@ class Count(Partial):
         del times_us, ties
         return ([0 if value is None else 1 for value in values],)
 
+    def lift_rows(self, column: str, prefix: str) -> Expressions | None:
+        """See `Partial`."""
+        return [pl.col(column).is_not_null().alias(prefix + "count")]
+
     def fold(self, columns: Columns, low: int, high: int) -> Any:
         """See `Partial`."""
         return sum(columns[0][low:high])
@@ -96,6 +100,11 @@ class Events(Count):
         del times_us, ties
         return ([1] * len(values),)
 
+    def lift_rows(self, column: str, prefix: str) -> Expressions | None:
+        """See `Partial`."""
+        del column
+        return [pl.repeat(value=True, n=pl.len(), dtype=pl.Boolean).alias(prefix + "events")]
+
 
 class Sum(Count):
     """The sum in one column, Int64 for narrow integers and Float64 for floats."""
@@ -123,6 +132,10 @@ class Sum(Count):
         del times_us, ties
         return ([0 if value is None else value + 0 for value in values],)
 
+    def lift_rows(self, column: str, prefix: str) -> Expressions | None:
+        """See `Partial`."""
+        return [pl.col(column).cast(self.components[0].dtype).fill_null(0).alias(prefix + "sum")]
+
 
 class WideSum(Count):
     """The sum of 64-bit integers, in two halves."""
@@ -132,10 +145,17 @@ class WideSum(Count):
 
     def from_events(self, column: str, prefix: str) -> Expressions:
         """See `Partial`."""
-        value = pl.col(column)
-        high = (value // _HALF).cast(pl.Int64)
-        low = (value % _HALF).cast(pl.Int64)
+        high, low = self._halves(column)
         return [high.sum().alias(prefix + "sum_high"), low.sum().alias(prefix + "sum_low")]
+
+    def lift_rows(self, column: str, prefix: str) -> Expressions | None:
+        """See `Partial`."""
+        high, low = self._halves(column)
+        return [high.fill_null(0).alias(prefix + "sum_high"), low.fill_null(0).alias(prefix + "sum_low")]
+
+    def _halves(self, column: str) -> tuple[pl.Expr, pl.Expr]:
+        value = pl.col(column)
+        return (value // _HALF).cast(pl.Int64), (value % _HALF).cast(pl.Int64)
 
     def merge_rows(self, prefix: str) -> Expressions:
         """See `Partial`."""

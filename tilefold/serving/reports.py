@@ -207,6 +207,36 @@ class MaterializeReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingSetReport:
+    """What `write_training_set` wrote.
+
+    Attributes
+    ----------
+    place
+        Where it is.
+    rows
+        Of the spine.
+    nulls
+        Of each feature's column how many rows are null.
+    rows_after_now
+        Rows whose time lies after now: their values are of what the log holds so far.
+    """
+
+    name: str
+    place: str
+    rows: int
+    nulls: Mapping[str, int]
+    rows_after_now: int
+    duration_s: float
+
+    @property
+    def null_share(self) -> float:
+        """How many of all values are null, from 0 to 1; 0 where there is no value."""
+        values = self.rows * len(self.nulls)
+        return sum(self.nulls.values()) / values if values else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ForgottenView:
     """What was taken out of one version of a view: tiles, parts of compactions, online keys."""
 
