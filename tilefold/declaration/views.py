@@ -48,6 +48,8 @@ class FeatureView:
         The column by whose values every window is parted; None where it is not.
     version
         12 hex digits that change with everything that changes stored values.
+    code
+        The text of what the function computes: its code in one normal form, or its query.
     """
 
     name: str
@@ -76,6 +78,7 @@ class FeatureView:
     tags: Mapping[str, str]
     few_cells: int = FEW_CELLS
     secondary_key: Field | None = None
+    code: str = ""
 
     def __repr__(self) -> str:
         return f"<{self.kind} view {self.name!r}, version {self.version}: {[one.name for one in self.features]}>"

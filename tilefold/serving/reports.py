@@ -187,6 +187,29 @@ class PruneReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchReport:
+    """Which version of a view is served.
+
+    Attributes
+    ----------
+    old
+        The one that was served; None where none was.
+    new
+        The one that this was about.
+    switched
+        Whether `new` is served since now.
+    reason
+        Why not.
+    """
+
+    view: str
+    old: str | None
+    new: str
+    switched: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MaterializeReport:
     """What `materialize` did.
 
@@ -196,6 +219,8 @@ class MaterializeReport:
         None where it was skipped; `sync` also where the view is declared `online=False`.
     skipped
         Neither the log nor the definition changed since the mark, or since the compaction of a view with `online=False`.
+    switch
+        Of a version that is not the served one; None where that was not wanted.
     """
 
     view: str
@@ -203,3 +228,4 @@ class MaterializeReport:
     compaction: CompactionReport | None
     sync: SyncReport | None
     skipped: bool
+    switch: SwitchReport | None = None
