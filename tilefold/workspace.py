@@ -31,15 +31,18 @@ from tilefold.serving.explain import explain
 from tilefold.serving.explained import Explanation
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
+from tilefold.serving.planning import Change, Plan, ViewPlan, cost_of, planned, removed
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, Status
+from tilefold.serving.removal import remove_old_versions
 from tilefold.serving.reports import (
     CompactionReport,
     DrainReport,
     MaterializeReport,
     PruneReport,
     Receipt,
+    RemovalReport,
     SwitchReport,
     SyncReport,
     TilesReport,
@@ -54,7 +57,7 @@ from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
-from tilefold.stores.view_versions import Versions
+from tilefold.stores.view_versions import NO_VERSIONS, Versions
 
 __all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
 
@@ -423,6 +426,42 @@ class Workspace:
         self._parts.enter(context.view)
         return context
 
+    def remove_old_versions(self, view: str) -> RemovalReport:
+        """Remove all versions of a view but the served one and the one declared here: keys, tables, kept definitions.
+
+        What was switched away from in the last minute stays, since other processes may read it yet.
+        """
+        context = self.context(view)
+        base = context.uri.removesuffix(context.view.version)
+        return remove_old_versions(context.view, self.online_store, self._parts.kept, lambda version: f"{base}{version}")
+
+    def plan(self, views: Sequence[str] | None = None) -> Plan:
+        """What changed between the stored definitions and those given here, view by view, and what it costs.
+
+        Parameters
+        ----------
+        views
+            Of these alone; None for all, removed ones too.
+        """
+        names = list(self.definitions.views) if views is None else list(views)
+        plans = [self._planned(self.definitions.view(name)) for name in names]
+        gone = [] if views is not None else removed(self.definitions.views, self._parts.served_versions())
+        return Plan(tuple(plans + gone))
+
+    def _planned(self, view: FeatureView) -> ViewPlan:
+        kept = {each.version: each.description for each in self._parts.kept.of(view.name)}
+        found = planned(view, self.online_store.versions.of(view.name) if view.online else NO_VERSIONS, kept)
+        if found.change is Change.UNCHANGED:
+            return found
+        as_of = self.newest_as_of(view.name)
+        before = None if found.old is None else self._parts.kept.readable(view.name, found.old)
+        context, old = self.context(view.name), None if before is None else self._parts.context_of(before)
+        missing = self._missing_days(view, to_us(as_of))
+        cost = cost_of(context, old, to_us(as_of), len(missing))
+        mark = self.online_store.mark(view.name, view.version) if view.online else None
+        ready = mark is not None and mark.watermark_us >= to_us(as_of) and not cost.build_days
+        return replace(found, as_of=as_of, cost=cost, ready=ready)
+
     def newest_as_of(self, view: str) -> datetime:
         """The newest watermark that is due: `floor(now - data_delay, batch_schedule)`."""
         declared = self.definitions.view(view)
@@ -432,9 +471,15 @@ class Workspace:
         if view.source.batch_config is None:
             return
         desk, options = self._parts.events(view.source.name), self._home.storage_options
-        missing = desk.missing_days(day_of(as_of_us - 1), options)
+        missing = self._missing_days(view, as_of_us)
         with ProgressBar(f"{view.source.name}: days imported", len(missing)) as bar:
             desk.import_days(missing, self.now(), options, bar.step)
+
+    def _missing_days(self, view: FeatureView, as_of_us: int) -> list[date]:
+        """The days that would be imported from the source's files."""
+        if view.source.batch_config is None:
+            return []
+        return self._parts.events(view.source.name).missing_days(day_of(as_of_us - 1), self._home.storage_options)
 
     def _days(self, start: datetime, end: datetime) -> list[date]:
         first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))

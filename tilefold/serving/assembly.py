@@ -111,6 +111,14 @@ class Assembly:
         if view.kind == "stream":
             self.streams(view.source.name).catch_up()
 
+    def served_versions(self) -> dict[str, str]:
+        """Of every kept view the version that is served; of those that are not kept online the last one that was kept."""
+        found: dict[str, str] = {}
+        for each in self.kept.all():
+            if each.workspace == self._home.name:
+                found[each.view] = self._home.online.versions.of(each.view).served or each.version
+        return found
+
     def follow(self, view: str) -> None:
         """Know which version of a view is served, after it changed here."""
         if view in self._followers:

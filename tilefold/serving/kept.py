@@ -63,6 +63,7 @@ class KeptViews:
 
     def __init__(self, root: str, workspace: str, storage_options: Mapping[str, str], definitions: Definitions) -> None:
         self._root, self._workspace, self._definitions = root, workspace, definitions
+        self.storage_options = storage_options
         self._table = Catalog(f"{root}/definitions", storage_options)
         self._lock = threading.RLock()
         self._kept: set[tuple[str, str]] = set()
@@ -130,6 +131,11 @@ class KeptViews:
                     return None
                 self._computed[known] = self._imported(kept)
             return self._computed[known]
+
+    def users(self, view: str, version: str) -> list[str]:
+        """The other workspaces of this root that keep a version, by name."""
+        others = [each.workspace for each in self.all() if (each.view, each.version) == (view, version)]
+        return sorted(set(others) - {self._workspace})
 
     def _find(self, view: str, version: str) -> Kept | None:
         value = self._table.get(self._key(view, version))

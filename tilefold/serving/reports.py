@@ -210,6 +210,44 @@ class SwitchReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedVersion:
+    """A version that was removed.
+
+    Attributes
+    ----------
+    keys
+        How many entities were deleted from the online store.
+    size_bytes
+        Of the files of its tables, which were deleted; 0 where they stay.
+    users
+        The other workspaces of the root that have use of its tables, which stay therefore.
+    """
+
+    version: str
+    keys: int
+    size_bytes: int
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalReport:
+    """Which versions of a view were removed.
+
+    Attributes
+    ----------
+    served
+        The version that is served, which stays.
+    left
+        What stays too, by version, and why.
+    """
+
+    view: str
+    served: str | None
+    removed: tuple[RemovedVersion, ...]
+    left: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class MaterializeReport:
     """What `materialize` did.
 

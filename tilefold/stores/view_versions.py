@@ -57,6 +57,10 @@ class Versions:
         return [version for version, since_ms in self.since_ms.items() if since_ms != _REMOVED]
 
 
+NO_VERSIONS = Versions(None, {})
+"""Of a view that is not kept online."""
+
+
 class ViewVersions:
     """The versions in one workspace's keys."""
 
