@@ -59,7 +59,7 @@ from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
 from tilefold.stores.view_versions import NO_VERSIONS, Versions
 
-__all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
+__all__ = ["FeatureVector", "Receipt", "Status", "SwitchReport", "Workspace"]
 
 VISIBLE = "visible"
 
