@@ -6,14 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from tests.streams import SCHEMA, USER, day, source
+from tests.streams import USER, day, source
 from tilefold import Aggregate, Field, StreamSource, TimeWindow, stream_feature_view
 from tilefold.declaration import FeatureView
 from tilefold.types import Int64
 
 UNITS = Field("units", Int64)
+WATERMARK = day(9)
 NAMES = ("units_sum_1d", "units_count_1d", "units_sum_7d")
-__all__ = ["NAMES", "SCHEMA", "declare_new", "declare_old", "wanted"]
+__all__ = ["NAMES", "WATERMARK", "declare_new", "declare_old", "wanted"]
 
 
 def _features(more: Sequence[str] = ()) -> list[Aggregate]:
