@@ -132,6 +132,10 @@ class OnlineStore:
         """The view's committed mark, and the version that is served in place of this one; None where this one is."""
         return self.held_of(self._link.command(b"HMGET", self.mark_key(view, version), MARK_FIELD, MOVED_FIELD))
 
+    def served_mark(self, view: str, own: str) -> Mark | None:
+        """The committed mark of the version that is served; of `own`, where none is."""
+        return self.mark(view, self.versions.of(view).served or own)
+
     # --- the same as requests that travel with others (see `joined`)
 
     def joined(self) -> JoinedReads:
