@@ -109,8 +109,8 @@ class KeptViews:
         """A version whose values can be read here; None where nothing is known of it."""
         known = (view, version)
         with self._lock:
-            if known in _seen:
-                return _seen[known]
+            if (seen := self._had(known)) is not None:
+                return seen
             if known not in self._read:
                 kept = self._find(*known)
                 source = None if kept is None else self._source(kept)
@@ -123,11 +123,11 @@ class KeptViews:
         """A version whose stream can be folded here; None where its code is not at hand."""
         known = (view, version)
         with self._lock:
-            if known in _seen:
-                return _seen[known]
+            if (seen := self._had(known)) is not None:
+                return seen
             if known not in self._computed:
                 kept = self._find(*known)
-                if kept is None:
+                if kept is None or self._source(kept) is None:
                     return None
                 self._computed[known] = self._imported(kept)
             return self._computed[known]
@@ -136,6 +136,11 @@ class KeptViews:
         """The other workspaces of this root that keep a version, by name."""
         others = [each.workspace for each in self.all() if (each.view, each.version) == (view, version)]
         return sorted(set(others) - {self._workspace})
+
+    def _had(self, known: tuple[str, str]) -> FeatureView | None:
+        """A version that this process was given once, if its source is declared here."""
+        seen = _seen.get(known)
+        return seen if seen is not None and seen.source.name in self._definitions.sources else None
 
     def _find(self, view: str, version: str) -> Kept | None:
         value = self._table.get(self._key(view, version))
