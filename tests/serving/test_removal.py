@@ -116,3 +116,11 @@ def test_tables_that_another_workspace_has_use_of(switched: Workspace, online_ur
         assert (gone.users, gone.size_bytes) == ((other.name,), 0)
         assert Path(root, "spend", OLD.version).is_dir()
         assert other.get_features("spend", A).values == {"spend.units_sum_1d": 4, "spend.units_max_1d": 4}
+
+
+def test_an_old_version_forgets_too(switched: Workspace) -> None:
+    """An entity that is forgotten leaves every version that is kept, also the one that is not served any more."""
+    report = switched.forget("spend", A)
+    assert {each.version for each in report.views} == {OLD.version, NEW.version}
+    assert {(each.parts, each.online) for each in report.views} == {(1, 1)}
+    assert report.left == ()

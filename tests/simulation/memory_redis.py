@@ -19,7 +19,7 @@ from tilefold.errors import StoreUnavailableError, complaint
 from tilefold.stores import online_scripts, stream_scripts
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_store import OnlineStore
-from tilefold.stores.script_runner import Call, Script
+from tilefold.stores.script_runner import Call, Script, batched
 from tilefold.stores.stream_parts import StreamParts
 
 Hash = dict[bytes, bytes]
@@ -351,6 +351,11 @@ class MemoryLink:
         reader.feed(request)
         commands = [reader.gets() for _ in range(replies)]
         return self._again(lambda: [self._line.call(lambda c=words: self._server.command(*c)) for words in commands])
+
+    def in_slices(self, commands: Iterable[bytes], length: int) -> Iterator[Any]:
+        """See `RoundTrips`."""
+        for some in batched(commands, length):
+            yield from self.many(b"".join(some), len(some))
 
     def run(self, script: Script, call: Call) -> Any:
         """See `ScriptRunner`."""

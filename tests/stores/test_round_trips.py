@@ -99,6 +99,41 @@ def test_a_late_reply_is_never_taken_for_another(tmp_path: Path, server: Embedde
     store.close()
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 20])
+def test_slices_keep_order_and_lose_nothing(own: OnlineStore, count: int) -> None:
+    """Commands sent few at a time are answered like all at once, on one connection, with no more than two slices on the way."""
+    trips = RoundTrips(own.client)
+    asked = 0
+
+    def commands() -> Iterator[bytes]:
+        nonlocal asked
+        for number in range(count):
+            asked += 1
+            yield packed(b"ECHO", b"%d" % number)
+
+    seen = []
+    for reply in trips.in_slices(commands(), 4):
+        assert asked <= len(seen) + 8
+        seen.append(reply)
+    assert seen == [b"%d" % number for number in range(count)]
+    assert trips.connections == 1
+    trips.close()
+
+
+def test_slices_go_on_after_a_broken_connection(own: OnlineStore) -> None:
+    """A connection that the server closes between two slices costs a new one, and no reply."""
+    trips = RoundTrips(own.client)
+    commands = (packed(b"ECHO", b"%d" % number) for number in range(40))
+    seen = []
+    for reply in trips.in_slices(commands, 4):
+        if len(seen) == 10:
+            own.client.client_kill_filter(skipme=True, _type="normal")
+        seen.append(reply)
+    assert seen == [b"%d" % number for number in range(40)]
+    assert trips.connections == 2
+    trips.close()
+
+
 def test_an_error_among_many_replies_spoils_nothing(own: OnlineStore) -> None:
     """An error in the midst of a pipeline is raised, and the next request gets its own reply."""
     trips = RoundTrips(own.client)

@@ -14,14 +14,17 @@ import typer
 import tilefold
 from tilefold.cli import keys as api_keys
 from tilefold.cli import show
+from tilefold.cli.consent import require_consent
 from tilefold.cli.demo import run_demo
 from tilefold.cli.doctor import bind, examine, move_stream
+from tilefold.cli.endings import leave_in_order
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.listing import listing
 from tilefold.cli.replaying import run_replay
 from tilefold.cli.serving import Asked, run_serve
 from tilefold.cli.session import Session
 from tilefold.cli.show_explained import explanation
+from tilefold.cli.show_forgotten import forgotten
 from tilefold.cli.show_plan import planned
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
@@ -226,6 +229,22 @@ def prune(
 
 
 @app.command()
+def forget(
+    context: typer.Context,
+    view: ViewName,
+    keys: Keys = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take an entity out of everything that is kept of it: logs, tables, the online store, and their files."""
+    with _opened(context) as workspace:
+        entity = _entity(workspace, view, keys)
+        require_consent(f"Forget {entity} of view '{view}' for good?", given=yes)
+        report = workspace.forget(view, entity)
+        print(forgotten(report))  # noqa: T201
+        raise typer.Exit(FAULT if report.left else 0)
+
+
+@app.command()
 def get(
     context: typer.Context,
     name: ReadName,
@@ -289,6 +308,7 @@ def doctor(
 
 def main() -> None:
     """The command."""
+    leave_in_order()
     sys.exit(run(sys.argv[1:]))
 
 

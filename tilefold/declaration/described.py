@@ -97,6 +97,11 @@ def view_of(text: str, source: Source) -> FeatureView:
     )
 
 
+def is_computable(view: FeatureView) -> bool:
+    """Whether a view's function can be run: that of one that was made of a description cannot."""
+    return view.transformation.function is not _not_here
+
+
 def _not_here(events: pl.LazyFrame) -> pl.LazyFrame:
     """Stands for a function whose code is not here."""
     del events

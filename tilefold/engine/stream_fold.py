@@ -80,9 +80,13 @@ class StreamFolder:
         start_us = (now_us if from_us is None else min(now_us, from_us)) - BEHIND_US
         if self._reach_us is not None:
             self._prune(part, start_us - self._reach_us)
-        for epoch in [epoch for epoch, group in part.groups.items() if group.is_empty]:
-            del part.groups[epoch]
-        if sum(len(group.loose) for group in part.groups.values()) > LOOSE_ROWS:
+        loose = empty = 0
+        for group in part.groups.values():
+            loose += len(group.loose)
+            empty += group.is_empty
+        if empty:
+            part.groups = {epoch: group for epoch, group in part.groups.items() if not group.is_empty}
+        if loose > LOOSE_ROWS:
             until_us = min(now_us, _newest_us(part) - 1) if NEWEST_ROWS else now_us
             zones = self._zones_at(start_us, now_us)
             for group in part.groups.values():

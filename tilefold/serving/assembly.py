@@ -96,6 +96,14 @@ class Assembly:
             self._contexts[known] = ViewContext(view, log, self._home.root, self._home.storage_options)
         return self._contexts[known]
 
+    def contexts_of(self, source: str) -> list[ViewContext]:
+        """Every version of the views of a source that is declared or kept, other workspaces' of this root too."""
+        declared = {(view.name, view.version): view for view in self._definitions.views_of(source)}
+        known = {(each.view, each.version) for each in self.kept.all()} - declared.keys()
+        kept = [self.kept.computable(*each) or self.kept.readable(*each) for each in sorted(known)]
+        others = [view for view in kept if view is not None and view.source.name == source]
+        return [self.context_of(view) for view in (*declared.values(), *others)]
+
     def enter(self, view: FeatureView) -> None:
         """Let a version be known before anything of it is written: its definition is kept, and the store told of it."""
         self.kept.keep(view, self._now_us())

@@ -143,8 +143,11 @@ class KeptViews:
         return seen if seen is not None and seen.source.name in self._definitions.sources else None
 
     def _find(self, view: str, version: str) -> Kept | None:
+        """What is kept of a version, by this workspace or else by another one of the root."""
         value = self._table.get(self._key(view, version))
-        return None if value is None else _kept(json.loads(value))
+        if value is not None:
+            return _kept(json.loads(value))
+        return next((each for each in self.all() if (each.view, each.version) == (view, version)), None)
 
     def _source(self, kept: Kept) -> Source | None:
         """The source that a kept version has its events from, where it is declared here too."""

@@ -3,33 +3,27 @@
 The rule: it holds what the store holds; whoever is not sure of that any more forgets it.
 """
 
-from typing import NamedTuple
-
 from tilefold.engine.stream_part import StreamPart
-
-
-class _Cached(NamedTuple):
-    part: StreamPart
-    size_bytes: int
 
 
 class PartCache:
     """The parts that were written last, up to a number of bytes as they are stored."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._parts: dict[bytes, _Cached] = {}
+        self._parts: dict[bytes, tuple[StreamPart, int]] = {}  # with their bytes, keys included
         self._size_bytes, self._limit_bytes = 0, limit_bytes
 
     def get(self, key: bytes) -> StreamPart | None:
         """The part of a key; None where it is not kept."""
         known = self._parts.get(key)
-        return None if known is None else known.part
+        return None if known is None else known[0]
 
     def keep(self, key: bytes, part: StreamPart, size_bytes: int) -> None:
         """Put a part at the young end, and let the oldest ones go."""
         self.drop(key)
-        self._parts[key] = _Cached(part, size_bytes)
-        self._size_bytes += size_bytes + len(key)
+        size_bytes += len(key)
+        self._parts[key] = (part, size_bytes)
+        self._size_bytes += size_bytes
         while self._size_bytes > self._limit_bytes and len(self._parts) > 1:
             self.drop(next(iter(self._parts)))
 
@@ -37,7 +31,7 @@ class PartCache:
         """Keep the part of a key no longer."""
         known = self._parts.pop(key, None)
         if known is not None:
-            self._size_bytes -= known.size_bytes + len(key)
+            self._size_bytes -= known[1]
 
     def forget(self) -> None:
         """Keep nothing."""

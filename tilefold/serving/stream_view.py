@@ -28,7 +28,10 @@ REVISION_BITS = 62
 
 
 def drawn_revision() -> int:
-    """A revision that no part had before: one that counted would come again after a server lost its last writes."""
+    """A revision for the parts of one write, that no part had before.
+
+    One that counted would come again after a server lost its last writes.
+    """
     return secrets.randbits(REVISION_BITS) + 1
 
 
@@ -182,11 +185,11 @@ class ViewWriter:
     ) -> Iterator[StreamWrite]:
         """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
         tidy, encode = self.target.folder.tidy, self.target.codec.encode
-        from_us = self.target.from_us()
+        from_us, revision = self.target.from_us(), drawn_revision()
         for key, part in parts.items():
             tidy(part, mark, now_us, from_us)
             before = part.revision or None
-            part.revision = drawn_revision()
+            part.revision = revision
             blob = encode(part)
             sizes.append(len(blob))
             yield StreamWrite(key, before, blob)

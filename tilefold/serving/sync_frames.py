@@ -85,7 +85,7 @@ def _synced(context: ViewContext, online: OnlineStore) -> SyncedView:
     view = context.view
 
     def drop_broken(keys: Sequence[bytes]) -> None:
-        for key, (data, _) in zip(keys, online.read_many(keys), strict=True):
+        for key, (data, _) in zip(keys, online.read_aside(keys), strict=True):
             try:
                 context.codec.decode(data or seal(b"", Mark(0, 0)))
             except FormatError:

@@ -26,7 +26,8 @@ from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.online_samples import StoreUsage, scan, stamp_of, usage
 from tilefold.stores.online_scripts import BEGIN, BEGUN_PREFIX, COMMIT, MARK_FIELD, REMOVE, WRITE
 from tilefold.stores.round_trips import packed
-from tilefold.stores.script_runner import SCRIPT_KEYS, Call, batched, spans
+from tilefold.stores.script_runner import SCRIPT_KEYS, SLICE_KEYS, Call, batched, spans
+from tilefold.stores.server_files import rewrite_files
 from tilefold.stores.stream_parts import Seeded, StreamParts
 from tilefold.stores.version_scripts import MOVED_FIELD
 from tilefold.stores.view_versions import ViewVersions
@@ -124,6 +125,13 @@ class OnlineStore:
         except RedisError as error:
             raise self._link.faults.translated(error) from error
 
+    def read_aside(self, keys: Sequence[bytes]) -> Iterator[Sequence[bytes | None]]:
+        """What `read_many` says, so few keys at a time that the reads of others wait no longer for it."""
+        try:
+            yield from self._link.trips.in_slices((_READ % (len(key), key) for key in keys), SLICE_KEYS)
+        except RedisError as error:
+            raise self._link.faults.translated(error) from error
+
     def mark(self, view: str, version: str) -> Mark | None:
         """The view's committed mark; None where no sync was ever committed in this store."""
         return self.mark_of(self._link.command(b"HGET", self.mark_key(view, version), MARK_FIELD))
@@ -213,6 +221,18 @@ class OnlineStore:
     def drop_part(self, key: bytes) -> None:
         """Remove a batch part whatever its stamp says: for bytes that are broken."""
         self._link.command(b"HDEL", key, b"b")
+
+    def forget(self, view: str, version: str, keys: Sequence[bytes]) -> int:
+        """Delete entities, whatever their parts say; how many there were."""
+        there = 0
+        for some in batched(keys, SLICE_KEYS):
+            there += self._link.command(b"DEL", *some)
+        self.forget_emptied(view, version, keys)
+        return there
+
+    def rewrite_files(self) -> bool:
+        """See `server_files.rewrite_files`."""
+        return rewrite_files(self._link)
 
     def remove_emptied(self, view: str, version: str, keys: Iterable[bytes], below: Mark) -> int:
         """Delete those keys whose batch part is empty, stamped at or below `below` and the mark, and alone; how many."""

@@ -11,6 +11,7 @@ measure and route each command. Going straight to `Connection`, one read takes h
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 from hiredis import pack_command
@@ -109,6 +110,13 @@ class RoundTrips:
             yield from (self.many(request, replies) for request, replies in requests)
         finally:
             self._idle.append(connection) if whole else connection.disconnect()
+
+    def in_slices(self, commands: Iterable[bytes], length: int) -> Iterator[Any]:
+        """The replies to many packed commands, so few at a time that the server gets to others in between."""
+        rest = iter(commands)
+        slices = iter(lambda: list(islice(rest, length)), [])
+        for replies in self.overlapped((b"".join(some), len(some)) for some in slices):
+            yield from replies
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed or kept by who uses them."""

@@ -20,6 +20,8 @@ from tilefold.stores.store_errors import Faults
 # for, sends four of them at once. A sync sends one of few keys at a time: with 25, reads beside it took 2.5x at p99.
 SYNC_KEYS = 16
 SCRIPT_KEYS = 25
+SLICE_KEYS = 50
+"""So many keys are read at a time by what nobody waits for: 5,000 at once held up reads beside them for milliseconds."""
 SCRIPT_BYTES = 32 * 1024
 PIPELINE_SCRIPTS = 4
 

@@ -20,7 +20,7 @@ from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.online_samples import scan
 from tilefold.stores.round_trips import packed
-from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_BYTES, SCRIPT_KEYS, Call, batched, spans
+from tilefold.stores.script_runner import PIPELINE_SCRIPTS, SCRIPT_BYTES, SCRIPT_KEYS, SLICE_KEYS, Call, batched, spans
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_scripts import (
     ADVANCE,
@@ -99,7 +99,7 @@ class StreamParts:
         if not keys:
             return []
         try:
-            return self._link.trips.many(b"".join([_READ % (len(key), key) for key in keys]), len(keys))
+            return list(self._link.trips.in_slices((_READ % (len(key), key) for key in keys), SLICE_KEYS))
         except RedisError as error:
             raise self._link.faults.translated(error) from error
 

@@ -80,7 +80,8 @@ def decode_row(payload: bytes, names: Sequence[str]) -> dict[str, Any]:
     FormatError
         As `decode_frame`.
     """
-    return dict(zip(names, _values(payload, tuple(names))[_HEAD:], strict=True))
+    known = tuple(names)
+    return dict(zip(names, _values(payload, known, _lengths(known))[_HEAD:], strict=True))
 
 
 def encode_refused(reason: str, record: str, ingested_us: int) -> bytes:
@@ -131,19 +132,20 @@ def _lengths(names: tuple[str, ...]) -> dict[int, int]:
 def _columns(entries: Sequence[Entry], names: tuple[str, ...]) -> list[list[Any]]:
     """The values of all events by place in the array; some rows at a time, so that few lists are alive at once."""
     columns: list[list[Any]] = [[] for _ in range(_HEAD + len(names))]
+    lengths = _lengths(names)
     for start in range(0, len(entries), _ROWS_AT_ONCE):
-        rows = [_values(entry.payload, names) for entry in entries[start : start + _ROWS_AT_ONCE]]
+        rows = [_values(entry.payload, names, lengths) for entry in entries[start : start + _ROWS_AT_ONCE]]
         for column, values in zip(columns, zip(*rows, strict=True), strict=True):
             column.extend(values)
     return columns
 
 
-def _values(payload: bytes, names: tuple[str, ...]) -> list[Any]:
+def _values(payload: bytes, names: tuple[str, ...], lengths: Mapping[int, int]) -> list[Any]:
     try:
         values = _decode(payload)
     except msgspec.DecodeError as error:
         raise _unreadable("must be one MessagePack array", payload[:80]) from error
-    count = _lengths(names).get(values[0]) if values and isinstance(values[0], int) else None
+    count = lengths.get(values[0]) if values and isinstance(values[0], int) else None
     if count is None:
         raise _unreadable(f"must be of the declared columns {', '.join(names)}", payload[:80])
     if len(values) != _HEAD + count:
