@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from tests.versions import NAMES, declare_new, declare_old, wanted
 from tilefold import Aggregate, Entity, Field, TimeWindow, Workspace
 from tilefold.errors import ConflictError
 from tilefold.serving import kept
+from tilefold.serving.writer_loop import WriterLoop
+from tilefold.serving.writer_seat import WriterSeat, drawn_name
 from tilefold.types import String
 from tilefold.workspace import Status
 
@@ -171,6 +173,24 @@ def test_explain_shows_what_is_served(pair: tuple[Workspace, Workspace]) -> None
     assert [each.name for each in new.explain("spend", A).features] == ["spend.units_sum_1d", "spend.units_sum_2d"]
 
 
+@contextmanager
+def writing(ws: Workspace) -> Iterator[None]:
+    """A stream writer with the definitions of a workspace, which owns all shards."""
+    end, failed = threading.Event(), list[str]()
+    loop = WriterLoop(
+        WriterSeat(ws.stream_desk("pushed"), drawn_name(), ws.close), lambda: pytest.fail("again"), failed.append, end.wait
+    )
+    loop.turn()
+    thread = threading.Thread(target=loop.run, args=(end.is_set,))
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join(60)
+        assert not [each for each in failed if "waits" in each], failed
+
+
 class Readers:
     """Threads that read all the while; each value is compared with what the version that answered makes of some prefix.
 
@@ -213,7 +233,8 @@ class Readers:
             self.answered[version] = self.answered.get(version, 0) + 1
 
 
-def test_under_load(tmp_path: Path, online_url: str, stream_url: str) -> None:
+@pytest.mark.parametrize("with_writer", [False, True], ids=["folded by who pushes", "folded by a writer with old definitions"])
+def test_under_load(tmp_path: Path, online_url: str, stream_url: str, *, with_writer: bool) -> None:
     """While events come through either process, every read of either is right by the version that answered; none is missing."""
     pushed = source()
     before, after = declare_old(pushed), declare_new(pushed)
@@ -221,13 +242,15 @@ def test_under_load(tmp_path: Path, online_url: str, stream_url: str) -> None:
     with ExitStack() as stack:
         old = stack.enter_context(opened(tmp_path, online_url, stream_url, before))
         new = stack.enter_context(opened(tmp_path, online_url, stream_url, after, name=old.name))
+        if with_writer:
+            stack.enter_context(writing(opened(tmp_path, online_url, stream_url, before, name=old.name)))
         readers, number = Readers(), 0
 
         def push(ws: Workspace) -> None:
             nonlocal number
             number += 1
             readers.sent = number
-            ws.ingest("pushed", [record("u", 9.25, number, f"e{number}")])
+            ws.ingest("pushed", [record("u", 9.25, number, f"e{number}")], wait_for="visible")
             readers.acknowledged = number
 
         push(old)
