@@ -32,7 +32,8 @@ from tilefold.serving.explained import Explanation
 from tilefold.serving.forget import Forgetting, PassedStream
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
-from tilefold.serving.planning import Change, Plan, ViewPlan, cost_of, planned, removed
+from tilefold.serving.planner import Planner
+from tilefold.serving.planning import Plan
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, Status
@@ -59,7 +60,7 @@ from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
-from tilefold.stores.view_versions import NO_VERSIONS, Versions
+from tilefold.stores.view_versions import Versions
 
 __all__ = ["FeatureVector", "Receipt", "Status", "SwitchReport", "Workspace"]
 
@@ -445,24 +446,8 @@ class Workspace:
         views
             Of these alone; None for all, removed ones too.
         """
-        names = list(self.definitions.views) if views is None else list(views)
-        plans = [self._planned(self.definitions.view(name)) for name in names]
-        gone = [] if views is not None else removed(self.definitions.views, self._parts.served_versions())
-        return Plan(tuple(plans + gone))
-
-    def _planned(self, view: FeatureView) -> ViewPlan:
-        kept = {each.version: each.description for each in self._parts.kept.of(view.name)}
-        found = planned(view, self.online_store.versions.of(view.name) if view.online else NO_VERSIONS, kept)
-        if found.change is Change.UNCHANGED:
-            return found
-        as_of = self.newest_as_of(view.name)
-        before = None if found.old is None else self._parts.kept.readable(view.name, found.old)
-        context, old = self.context(view.name), None if before is None else self._parts.context_of(before)
-        missing = self._missing_days(view, to_us(as_of))
-        cost = cost_of(context, old, to_us(as_of), len(missing))
-        mark = self.online_store.mark(view.name, view.version) if view.online else None
-        ready = mark is not None and mark.watermark_us >= to_us(as_of) and not cost.build_days
-        return replace(found, as_of=as_of, cost=cost, ready=ready)
+        planner = Planner(self.definitions, self._parts, self.online_store, self.newest_as_of, self._missing_days)
+        return planner.plan(views)
 
     def forget(self, view: str, keys: Mapping[str, Any]) -> ForgetReport:
         """Take an entity out of everything that is kept of it: logs, tables, the online store, and the files of all these.

@@ -8,14 +8,10 @@ import polars as pl
 import pytest
 
 from tests.pipelines import DAY, LABEL, START, UNITS, Clock, day, declare, frame
-from tests.streams import source, view_of
 from tilefold import Aggregate, Entity, Field, TimeWindow, Workspace, batch_feature_view
-from tilefold.aggregation_functions import approx_percentile, last
+from tilefold.aggregation_functions import last
 from tilefold.cli.show_plan import planned as shown
 from tilefold.declaration import FeatureView
-from tilefold.declaration.described import describe_view
-from tilefold.declaration.described import view_of as described_view
-from tilefold.engine.layout import layout_of
 from tilefold.serving.planning import Change, as_json
 from tilefold.types import String
 
@@ -129,23 +125,3 @@ def test_a_plan_changes_nothing(tmp_path: Path, online_url: str) -> None:
         assert after.plan().changes
         assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == files
         assert sorted(after.online_client().scan_iter(f"{after.name}:*")) == keys
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        OLD,
-        declare(wanted=[Aggregate(input_column=UNITS, function=approx_percentile(0.9), time_window=DAY)]),
-        declare(wanted=[SUM], aggregation_secondary_key="label"),
-        view_of(source()),
-    ],
-    ids=["batch", "sketch", "secondary", "stream"],
-)
-def test_a_description_gives_the_view_again(view: FeatureView) -> None:
-    """A view that is made of its description has all that reading takes."""
-    again = described_view(describe_view(view), view.source)
-    assert describe_view(again) == describe_view(view)
-    assert [each.dtype for each in again.features] == [each.dtype for each in view.features]
-    assert [each.function.label for each in again.features] == [each.function.label for each in view.features]
-    assert layout_of(again).tile_schema == layout_of(view).tile_schema
-    assert (again.join_keys, again.columns, again.cell_us) == (view.join_keys, view.columns, view.cell_us)

@@ -6,6 +6,8 @@ stream parts are written, and it is asked which there are after an event was app
 seeding and the next look.
 """
 
+import logging
+import threading
 from collections.abc import Callable, Sequence
 
 from tilefold.declaration.views import FeatureView
@@ -13,10 +15,15 @@ from tilefold.serving.stream_ports import StreamTarget
 from tilefold.stores.view_versions import Versions, ViewVersions
 
 Known = tuple[str, str]
+_UNWRITTEN = (
+    "view '%s': version %s is served, and its code is not at hand here: events that this process folds come into its reads only "
+    "when a writer with the old definitions takes them; keep one running until the switch"
+)
+_log = logging.getLogger(__name__)
 
 
 class VersionsBeside:
-    """Other versions of some stream views.
+    """Other versions of some stream views; safe to share among threads.
 
     Parameters
     ----------
@@ -45,14 +52,18 @@ class VersionsBeside:
         self._own, self._versions, self._computable, self._target_of = own, versions, computable, target_of
         self._targets: dict[Known, StreamTarget] = {}
         self._seen: list[Versions] | None = None
+        self._lock = threading.Lock()
         self.targets: Sequence[StreamTarget] = ()
         self.held: Sequence[Known] = ()
 
-    def look(self) -> bool:
-        """Ask the store which versions there are; whether that is news."""
-        seen = [self._versions.of(view.name) for view in self._own]
-        if seen == self._seen:
-            return False
+    def look(self) -> None:
+        """Ask the store which versions there are."""
+        with self._lock:
+            seen = [self._versions.of(view.name) for view in self._own]
+            if seen != self._seen:
+                self._take(seen)
+
+    def _take(self, seen: list[Versions]) -> None:
         held: list[Known] = []
         targets: list[StreamTarget] = []
         for view, versions in zip(self._own, seen, strict=True):
@@ -64,8 +75,9 @@ class VersionsBeside:
                 is_kept = target is not None and version not in versions.retired
                 if version != view.version and (version == versions.served or is_kept):
                     held.append(known)
+                if target is None and version == versions.served != view.version:
+                    _log.warning(_UNWRITTEN, view.name, version)
         self.targets, self.held, self._seen = targets, held, seen
-        return True
 
     def serve_first(self) -> None:
         """Serve the views of this process where none of their versions is served yet."""

@@ -175,15 +175,24 @@ class StreamDesk:
     def _meet(self) -> None:
         """Write versions that have come up since, beside the others."""
         with self._lock:
-            if self._beside is not None and self._beside.look():
-                self.writer.take([*self._views, *self._beside.targets])
+            if self._took_others():
                 self.writer.look()
 
     def _look(self) -> None:
         """Ask which versions there are, and where they stand; the lock is held."""
-        if self._beside is not None and self._beside.look():
-            self.writer.take([*self._views, *self._beside.targets])
+        self._took_others()
         self.writer.look()
+
+    def _took_others(self) -> bool:
+        """Whether the writer has other versions to write than before, which it takes on; the lock is held."""
+        if self._beside is None:
+            return False
+        self._beside.look()
+        wanted = [*self._views, *self._beside.targets]
+        if [(each.name, each.version) for each in wanted] == [(v.target.name, v.target.version) for v in self.writer.views]:
+            return False
+        self.writer.take(wanted)
+        return True
 
     def fold(self, positions: Mapping[int, int]) -> None:
         """Fold these shards up to these positions, in this process."""
