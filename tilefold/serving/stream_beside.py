@@ -16,7 +16,7 @@ from tilefold.stores.view_versions import Versions, ViewVersions
 
 Known = tuple[str, str]
 _UNWRITTEN = (
-    "view '%s': version %s is served, and its code is not at hand here: events that this process folds come into its reads only "
+    "view '%s': version %s is served, and its code is not at hand here: events that this process folds come into reads only "
     "when a writer with the old definitions takes them; keep one running until the switch"
 )
 _log = logging.getLogger(__name__)
