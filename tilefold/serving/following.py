@@ -129,8 +129,7 @@ class Follower:
             self._moves.note(self.own.name, chosen.version, moved)
             if mark is not None:
                 self._marks.set(self.own.name, chosen.version, mark)
-            self._settled = moved if chosen.version != versions.served else None
-            self._looked_s = self._now_s()
+            self._settled, self._looked_s = moved, self._now_s()
             self._reader = self._made(chosen)
             return self._reader
 
