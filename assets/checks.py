@@ -14,7 +14,7 @@ from assets.online import online_key
 from assets.spans import Partitioning, days, watermarks
 from assets.tiles import tiles_key
 from assets.verdicts import SHOWN, Verdict, conclude, result
-from resources import FeatureReader, WorkspaceResource
+from resources import WorkspaceResource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import to_datetime, to_us
 from tilefold.serving.audit_counts import CountAudit, audit_compactions, audit_tiles
@@ -91,13 +91,13 @@ def _sample_equals_reference(view: FeatureView) -> dg.AssetChecksDefinition:
         asset=online_key(view.name),
         name="sample_equals_reference",
         blocking=True,
-        description="What a sample of keys is served equals what plain Python makes of their raw events.",
+        description="What a sample of keys is read as, by this version, equals what plain Python makes of their raw events.",
     )
-    def sample_equals_reference(workspace: WorkspaceResource, features: FeatureReader) -> dg.AssetCheckResult:
+    def sample_equals_reference(workspace: WorkspaceResource) -> dg.AssetCheckResult:
         ws = workspace.workspace
         mark = ws.online_store.mark(view.name, view.version)
         seed = mark.epoch if mark else 0
-        audit = _sample(view, ws, partial(features.get_features_batch, view.name), seed)
+        audit = _sample(view, ws, partial(ws.get_own_features_batch, view.name), seed)
         facts = {"keys": audit.keys, "values": audit.values, "seed": seed, "wrong": list(audit.wrong[:SHOWN])}
         if not audit.current:
             return result(
@@ -130,7 +130,8 @@ def _watermark_is_fresh(view: FeatureView) -> dg.AssetChecksDefinition:
     )
     def watermark_is_fresh(workspace: WorkspaceResource) -> dg.AssetCheckResult:
         ws = workspace.workspace
-        mark = ws.online_store.mark(view.name, view.version)
+        version = ws.versions(view.name).served or view.version
+        mark = ws.online_store.mark(view.name, version)
         if mark is None and view.kind == "stream" and ws.stream_desk(view.source.name).takes(view):
             return result(Verdict(passed=True, text="Served from its stream alone; nothing is compacted yet."))
         if mark is None:
@@ -139,7 +140,10 @@ def _watermark_is_fresh(view: FeatureView) -> dg.AssetChecksDefinition:
         served = to_datetime(mark.watermark_us).isoformat()
         fresh = age_us <= view.valid_for_us
         text = f"Served as of {served}; reads are {'exact' if fresh else 'STALE: materialize the newest partition'}."
-        return result(Verdict(fresh, text, {"age_hours": round(age_us / 3.6e9, 2)}), dg.AssetCheckSeverity.WARN)
+        if version != view.version:
+            text += f" Another version than that of the definitions is served: materialize {view.name}/served."
+        facts = {"age_hours": round(age_us / 3.6e9, 2), "served_version": version, "definitions_version": view.version}
+        return result(Verdict(fresh, text, facts), dg.AssetCheckSeverity.WARN)
 
     return watermark_is_fresh
 

@@ -1,6 +1,7 @@
 """From declarations to assets and their checks.
 
-The rule: a source gives an event log; a view gives tiles and compactions, and what is served where it is online.
+The rule: a source gives an event log; a view gives tiles and compactions, and where it is online its keys in the store and the
+version that is served.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from assets.checks import view_checks
 from assets.compacted import compacted_asset
 from assets.event_log import event_log_asset
 from assets.online import online_asset
+from assets.served import served_asset
 from assets.server import server_checks
 from assets.spans import Partitioning
 from assets.streams import source_checks
@@ -37,3 +39,4 @@ def _of_view(view: FeatureView, partitioning: Partitioning, policy: dg.BackfillP
     yield compacted_asset(view, partitioning, policy)
     if view.online:
         yield online_asset(view, partitioning, policy)
+        yield served_asset(view, partitioning, policy)

@@ -1,7 +1,8 @@
 """`<view>/online`: what the online store serves.
 
 The rule: only the newest compaction is synced. A past partition changes nothing and says by which it is superseded, so a
-backfill of the past never touches what is served.
+backfill of the past never touches what is served. A changed definition is synced beside the version that is served, which
+`<view>/served` switches.
 """
 
 from datetime import datetime, timedelta
@@ -57,9 +58,15 @@ def online_asset(view: FeatureView, partitioning: Partitioning, policy: dg.Backf
             elif newest is not None and as_of < newest:
                 record(context, key, {"as_of": as_of.isoformat(), "status": f"superseded by {newest.isoformat()}"})
             else:
-                record(context, key, _facts(ws.sync(view.name, as_of)))
+                report = ws.sync(view.name, as_of)
+                record(context, key, _facts(report) | {"version": view.version, "served_version": _served(ws, view)})
 
     return online
+
+
+def _served(ws: Workspace, view: FeatureView) -> str:
+    """The version that answers reads: another one than this until `<view>/served` is materialized."""
+    return ws.versions(view.name).served or "none"
 
 
 def newest_compaction(ws: Workspace, view: str) -> datetime | None:

@@ -12,6 +12,7 @@ import dagster as dg
 from assets.compacted import compacted_key
 from assets.event_log import event_log_key
 from assets.online import online_key
+from assets.served import served_key
 from assets.tiles import tiles_key
 from orchestration.definitions import defs
 from orchestration.partitions import RANGE_END, RANGE_START
@@ -29,7 +30,7 @@ def main(*words: str) -> bool:
 def _runs_of(instance: dg.DagsterInstance, source: str, first: str, last: str, served_from: str) -> bool:
     views = load_definitions(*environment()).views_of(source)
     built = [event_log_key(source), *(tiles_key(view.name) for view in views)]
-    served = [key(view.name) for view in views for key in (compacted_key, online_key)]
+    served = [key(view.name) for view in views for key in (compacted_key, online_key, served_key)]
     return _run(instance, built, first, last) and _run(instance, served, served_from, last)
 
 

@@ -15,6 +15,7 @@ from assets import Partitioning
 from assets.compacted import compacted_key
 from assets.event_log import event_log_key
 from assets.online import online_key
+from assets.served import served_key
 from assets.tiles import tiles_key
 from orchestration.partitions import DAY_MIN, MINUTE_US, step_min
 from tilefold.declaration.views import FeatureView
@@ -56,7 +57,7 @@ def due_together(declared: Definitions, partitioning: Partitioning) -> list[Due]
         delay, step = _minutes(view.data_delay_us), step_min(view)
         partitions[step] = partitioning.of_watermarks(view.name)
         groups[DAY_MIN, delay].update(dict.fromkeys([event_log_key(view.source.name), tiles_key(view.name)]))
-        groups[step, delay].update(dict.fromkeys(watermarked(view)))
+        groups[step, delay].update(dict.fromkeys([*watermarked(view), *([served_key(view.name)] if view.online else [])]))
     return [Due(step, delay, partitions[step], tuple(keys)) for (step, delay), keys in sorted(groups.items(), reverse=True)]
 
 

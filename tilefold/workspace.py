@@ -24,7 +24,7 @@ from tilefold.server.served import Served
 from tilefold.serving.assembly import Assembly
 from tilefold.serving.building import build_days
 from tilefold.serving.compaction import run_compaction, run_compactions
-from tilefold.serving.context import ViewContext
+from tilefold.serving.context import ViewContext, require_online
 from tilefold.serving.definitions import Given, load_definitions
 from tilefold.serving.events import Frame
 from tilefold.serving.explain import explain
@@ -33,9 +33,12 @@ from tilefold.serving.forget import Forgetting, PassedStream
 from tilefold.serving.given import key_types
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
+from tilefold.serving.planner import Planner
+from tilefold.serving.planning import Plan
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, Status
+from tilefold.serving.removal import remove_old_versions
 from tilefold.serving.reports import (
     CompactionReport,
     DrainReport,
@@ -43,6 +46,8 @@ from tilefold.serving.reports import (
     MaterializeReport,
     PruneReport,
     Receipt,
+    RemovalReport,
+    SwitchReport,
     SyncReport,
     TilesReport,
     TrainingSetReport,
@@ -50,6 +55,7 @@ from tilefold.serving.reports import (
 from tilefold.serving.spine import checked_spine
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_standing import Standing
+from tilefold.serving.switching import switch
 from tilefold.serving.sync_frames import StreamSide, run_sync
 from tilefold.serving.times import checked_as_of, checked_span, checked_time
 from tilefold.serving.training import features_for_events
@@ -59,8 +65,9 @@ from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
 from tilefold.stores.training_files import scan_spine
+from tilefold.stores.view_versions import Versions
 
-__all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
+__all__ = ["FeatureVector", "Receipt", "Status", "SwitchReport", "Workspace"]
 
 VISIBLE = "visible"
 
@@ -326,7 +333,7 @@ class Workspace:
 
     def build_tiles(self, view: str, start: datetime, end: datetime, *, force: bool = False) -> TilesReport:
         """Bring the tiles of the UTC days `[start, end)` up to the event log."""
-        context, days = self.context(view), self._days(start, end)
+        context, days = self._entered(view), self._days(start, end)
         if not days:
             return TilesReport(view, (), 0.0)
         with ProgressBar(f"{view}: days", len(days)) as bar:
@@ -335,14 +342,14 @@ class Workspace:
 
     def compact(self, view: str, as_of: datetime) -> CompactionReport:
         """Build the batch part of every key at a watermark, in Delta, after building the days that changed."""
-        context = self.context(view)
+        context = self._entered(view)
         as_of_us = checked_as_of(context.view, as_of, to_us(self.now()))
         with ProgressBar(f"{view}: tiles") as bar:
             return run_compaction(context, as_of_us, self._barrier(context), progress=bar.step)
 
     def compact_range(self, view: str, as_ofs: Sequence[datetime]) -> Iterator[CompactionReport]:
         """`compact` at several watermarks, ascending, all from one barrier; each starts from the one before."""
-        context, now_us = self.context(view), to_us(self.now())
+        context, now_us = self._entered(view), to_us(self.now())
         watermarks = sorted(checked_as_of(context.view, as_of, now_us) for as_of in as_ofs)
         barrier = self._barrier(context)
         with ProgressBar(f"{view}: compactions", len(watermarks)) as bar:
@@ -355,7 +362,7 @@ class Workspace:
 
         With `full` every key is written, whatever the store seems to hold.
         """
-        context = self.context(view)
+        context = self._entered(view)
         as_of_us = checked_as_of(context.view, as_of, to_us(self.now()))
         with ProgressBar(f"{view}: keys") as bar:
             side = self._stream_side(context.view)
@@ -363,22 +370,55 @@ class Workspace:
         self._parts.refresh_mark(context.view)
         return report
 
-    def materialize(self, view: str, as_of: datetime | None = None, *, full: bool = False) -> MaterializeReport:
+    def materialize(
+        self, view: str, as_of: datetime | None = None, *, full: bool = False, switch: bool | None = None
+    ) -> MaterializeReport:
         """Everything between the event log and the online store, at a watermark (None: the newest that is due).
 
         A source with files is imported first: the days that never were, and the last one that was. It is a no-op when
         nothing changed. With `full` every key is written, whatever the store seems to hold. A view that is declared
         `online=False` is compacted and not synced.
+
+        Where another version of the view is served, this one is made ready beside it and, at the end, takes its place; with
+        `switch=False` it stays beside. It goes back to a version that was served before only with `switch=True`.
         """
-        context = self.context(view)
+        context = self._entered(view)
         as_of_us = checked_as_of(context.view, as_of or self.newest_as_of(view), to_us(self.now()))
         self._import_missing(context.view, as_of_us)
         if self._parts.events(context.view.source.name).has_stream:
             self.drain(context.view.source.name)
         side = self._stream_side(context.view)
         report = materialize(context, self.online_store, as_of_us, lambda: self._barrier(context), full=full, stream=side)
-        if context.view.online:
-            self._parts.refresh_mark(context.view)
+        if not context.view.online:
+            return report
+        self._parts.refresh_mark(context.view)
+        if switch is False or self.online_store.versions.of(view).served == context.view.version:
+            return report
+        return replace(report, switch=self.switch(view, back=bool(switch)))
+
+    def switch(self, view: str, *, back: bool = False) -> SwitchReport:
+        """Answer reads with this version of a view from here on, in every process, in one step.
+
+        The old one's keys stay, and its stream is written, until it is removed.
+
+        Parameters
+        ----------
+        back
+            Also where it was served before, or is as of an earlier watermark.
+
+        Raises
+        ------
+        ConflictError
+            If it was not materialized.
+        StoreUnavailableError
+            If a stream writer does not bring it up to the stream in time.
+        """
+        context = self.context(view)
+        require_online(context.view)
+        if context.is_stream:
+            self._parts.streams(context.view.source.name).wait_for_all()
+        report = switch(context.view, self.online_store, back=back)
+        self._parts.follow(view)
         return report
 
     def prune(self, view: str, keep: int) -> PruneReport:
@@ -387,6 +427,32 @@ class Workspace:
         Their files stay on disk until the table is vacuumed. Raises `InputError` where `keep` is below 1.
         """
         return prune(self.context(view), self.online_store, keep)
+
+    def _entered(self, view: str) -> ViewContext:
+        """A view whose definition is kept from here on."""
+        context = self.context(view)
+        self._parts.enter(context.view)
+        return context
+
+    def remove_old_versions(self, view: str) -> RemovalReport:
+        """Remove all versions of a view but the served one and the one declared here: keys, tables, kept definitions.
+
+        What was switched away from in the last minute stays, since other processes may read it yet.
+        """
+        context = self.context(view)
+        base = context.uri.removesuffix(context.view.version)
+        return remove_old_versions(context.view, self.online_store, self._parts.kept, lambda version: f"{base}{version}")
+
+    def plan(self, views: Sequence[str] | None = None) -> Plan:
+        """What changed between the stored definitions and those given here, view by view, and what it costs.
+
+        Parameters
+        ----------
+        views
+            Of these alone; None for all, removed ones too.
+        """
+        planner = Planner(self.definitions, self._parts, self.online_store, self.newest_as_of, self._missing_days)
+        return planner.plan(views)
 
     def forget(self, view: str, keys: Mapping[str, Any]) -> ForgetReport:
         """Take an entity out of everything that is kept of it: logs, tables, the online store, and the files of all these.
@@ -408,8 +474,7 @@ class Workspace:
         """
         context = self.context(view)
         source = context.view.source.name
-        contexts = [self.context(each.name) for each in self.definitions.views_of(source)]
-        forgetting, desk = Forgetting(context, contexts, keys), self._parts.events(source)
+        forgetting, desk = Forgetting(context, self._parts.contexts_of(source), keys), self._parts.events(source)
         stream = self._passed_stream(source) if desk.has_stream else None
         return forgetting.run(self.online_store, desk.dead_letters, stream)
 
@@ -429,9 +494,15 @@ class Workspace:
         if view.source.batch_config is None:
             return
         desk, options = self._parts.events(view.source.name), self._home.storage_options
-        missing = desk.missing_days(day_of(as_of_us - 1), options)
+        missing = self._missing_days(view, as_of_us)
         with ProgressBar(f"{view.source.name}: days imported", len(missing)) as bar:
             desk.import_days(missing, self.now(), options, bar.step)
+
+    def _missing_days(self, view: FeatureView, as_of_us: int) -> list[date]:
+        """The days that would be imported from the source's files."""
+        if view.source.batch_config is None:
+            return []
+        return self._parts.events(view.source.name).missing_days(day_of(as_of_us - 1), self._home.storage_options)
 
     def _days(self, start: datetime, end: datetime) -> list[date]:
         first, last = to_us(checked_time("start", start)), to_us(checked_time("end", end))
@@ -531,8 +602,9 @@ class Workspace:
         InputError
             As `get_features`; with `reference`, if the entity has more events than plain Python is asked to go over.
         """
-        reader, time = self._parts.view_reader(view), self._read_time(at)
-        explained = explain(self.context(view), reader, self.online_store, keys, time, now=at is None)
+        answering, time = self._parts.view_reader(view).context, self._read_time(at)
+        reader = self._parts.plain_reader(answering.view)
+        explained = explain(answering, reader, self.online_store, keys, time, now=at is None)
         if not reference:
             return explained.explanation
         source = self.definitions.view(view).source.name
@@ -547,6 +619,16 @@ class Workspace:
     def online_key(self, view: str, keys: Mapping[str, Any]) -> bytes:
         """The key (of a hash) that holds an entity."""
         return self._parts.view_reader(view).key(keys)
+
+    def get_own_features_batch(
+        self, view: str, keys: Sequence[Mapping[str, Any]], at: datetime | None = None
+    ) -> list[FeatureVector]:
+        """`get_features_batch` of the version that is declared here, whichever is served: for checks before a switch."""
+        return self._parts.own_reader(view).get_many(keys, self._read_time(at), now=at is None)
+
+    def versions(self, view: str) -> Versions:
+        """Which versions of a view the online store holds, and which is served."""
+        return self.online_store.versions.of(view)
 
     def _read_time(self, at: datetime | None) -> datetime:
         return self.now() if at is None else checked_time("at", at)

@@ -30,7 +30,7 @@ MISTYPED = [
     (("materialize", "spend", "--as-of", "2999-01-01"), "as_of must not lie after now"),
     (("prune", "spend", "--keep", "0"), "a whole number of watermarks must be kept; got 0. Keep 1 or more"),
     (("prune", "spend", "--keep", "some"), "Invalid value for '--keep'"),
-    (("prune", "spend"), "Missing option '--keep'"),
+    (("prune", "spend"), "it must be told what to remove"),
     (("demo", "--days", "0"), "days must be at least 1; got 0"),
     (("views", "--definitions", "nowhere"), "or such a module; got 'nowhere'. Run it in the project's folder"),
     (("views", "--online", "http://localhost"), "it must be redis://"),

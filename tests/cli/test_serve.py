@@ -130,7 +130,7 @@ def test_curl(root: Path, definitions: Path) -> None:
 
 
 def test_new_definitions_without_a_dropped_request(root: Path, definitions: Path) -> None:
-    """SIGHUP brings new definitions while requests run on open connections and new ones, and none of them fails."""
+    """New definitions, a changed view among them, and its switch fail no request on open connections and new ones."""
     with serving(root, definitions, "--workers", "2") as server:
         statuses: list[int] = []
         stop = threading.Event()
@@ -147,6 +147,18 @@ def test_new_definitions_without_a_dropped_request(root: Path, definitions: Path
         (definitions / "more.py").write_text(VIEWS.format(name="seen_more", days=2).replace('"events"', '"others"'))
         server.process.send_signal(signal.SIGHUP)
         until(lambda: server.said.count("serving new definitions: seen, seen_more") == 2, START_S, "both workers")
+        (definitions / "views.py").write_text(VIEWS.format(name="seen", days=3))
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.said.count("serving new definitions: seen, seen_more") == 4, START_S, "a changed view")
+        assert httpx.post(server.url + GET, json=params("seen", {"user": "ann"})).json() == {"result": {"features": [None]}}
+        with Workspace(root, definitions) as ws:
+            assert ws.materialize("seen").switch is not None
+
+        def switched() -> bool:
+            answer = httpx.post(server.url + GET, json=params("seen", {"user": "ann"}))
+            return bool(answer.json() == {"result": {"features": ["0"]}})
+
+        until(switched, START_S, "the switch")
         (definitions / "broken.py").write_text("raise RuntimeError('half written')")
         server.process.send_signal(signal.SIGHUP)
         until(lambda: server.said.count("the definitions stay as they were") == 2, START_S, "both workers")

@@ -62,7 +62,7 @@ def test_a_window_lists_its_secondary_keys() -> None:
 
 def test_an_attribute_has_no_window() -> None:
     """So there is nothing to test in the modes that are kinds of windows."""
-    with pytest.raises(DeclarationError, match="does not know the parameter .time_window."):
+    with pytest.raises(DeclarationError, match=r"does not know the parameter .time_window."):
         Attribute("text", String, time_window=MODES["offset"][0].windows[0])  # type: ignore[call-arg] # that is the point
 
 

@@ -56,7 +56,7 @@ def read(
         joined.__class__ = Cut
         reader = JoinedReader(ws.online_store, joined)
         try:
-            return await reader.read(service, service.keys_of(keys), ReadOptions(to_us(ws.now()), **options))
+            return await reader.read(service, service.asked(keys), ReadOptions(to_us(ws.now()), **options))
         finally:
             reader.close()
 
@@ -109,10 +109,10 @@ def test_cached_rows_are_not_asked_for(ws: Workspace) -> None:
         joined = ws.online_store.joined()
         reader = JoinedReader(ws.online_store, joined, ReadCache(60, 100))
         service, now = ws._parts.reader("all"), to_us(ws.now())
-        await reader.read(service, service.keys_of([USERS[1]]), ReadOptions(now, to_cache=True))
-        mixed = await reader.read(service, service.keys_of(USERS), ReadOptions(now, from_cache=True, sizes=True))
+        await reader.read(service, service.asked([USERS[1]]), ReadOptions(now, to_cache=True))
+        mixed = await reader.read(service, service.asked(USERS), ReadOptions(now, from_cache=True, sizes=True))
         joined.close()  # nothing is asked any more
-        alone = await reader.read(service, service.keys_of([USERS[1]]), ReadOptions(now, from_cache=True))
+        alone = await reader.read(service, service.asked([USERS[1]]), ReadOptions(now, from_cache=True))
         return mixed, alone
 
     mixed, alone = asyncio.run(run())
@@ -132,7 +132,7 @@ def test_a_past_read_is_not_cached(ws: Workspace) -> None:
         cache = ReadCache(60, 100)
         reader = JoinedReader(ws.online_store, ws.online_store.joined(), cache)
         service = ws._parts.reader("all")
-        keys, past = service.keys_of([USERS[0]]), to_us(day(9.2))
+        keys, past = service.asked([USERS[0]]), to_us(day(9.2))
         await reader.read(service, keys, ReadOptions(past, now=False, to_cache=True))
         held = len(cache)
         await reader.read(service, keys, ReadOptions(to_us(ws.now()), to_cache=True))

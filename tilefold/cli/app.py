@@ -26,12 +26,15 @@ from tilefold.cli.serving import Asked, run_serve
 from tilefold.cli.session import Session
 from tilefold.cli.show_explained import explanation
 from tilefold.cli.show_forgotten import forgotten
+from tilefold.cli.show_plan import planned
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
+from tilefold.errors import InputError, complaint
 from tilefold.server.explain_json import as_json as as_plain
 from tilefold.server.explain_query import Asked as Explained
 from tilefold.server.options import REQUESTS_MAX, ServerOptions
 from tilefold.serving.given import key_types, parsed_keys, parsed_time
+from tilefold.serving.planning import as_json as plan_as_json
 from tilefold.serving.priority import give_way
 from tilefold.workspace import Workspace
 
@@ -39,6 +42,8 @@ GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
 GLOBAL_FLAGS = ("--debug",)
 DEFAULT_SPEED = 60.0
 SERVE_PORT = 8080
+CHANGES = 3
+"""The exit code of `plan --detailed-exitcode` where something changed: 1 and 2 are errors."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,11 +138,40 @@ def materialize(
     view: ViewName,
     as_of: Annotated[str | None, typer.Option(help="The watermark (ISO 8601, UTC); the newest due, where not given.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Write every key, whatever the store seems to hold.")] = False,
+    switch: Annotated[
+        bool | None,
+        typer.Option(
+            "--switch/--no-switch",
+            help="Of a changed view: serve it, even where it was served before; or leave it beside what is served.",
+        ),
+    ] = None,
 ) -> None:
-    """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync."""
+    """Bring the online store to the newest watermark of a view: import, build tiles, compact, sync; serve it if it changed."""
     with _opened(context) as workspace:
         give_way()  # not before it is open: an embedded server that it starts serves reads
-        print(show.materialized(workspace.materialize(view, parsed_time("option --as-of", as_of), full=full)))  # noqa: T201
+        print(show.materialized(workspace.materialize(view, parsed_time("option --as-of", as_of), full=full, switch=switch)))  # noqa: T201
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    view: Annotated[
+        list[str] | None, typer.Argument(metavar="[VIEW]...", help="Of these alone; all, where none is named.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help=f"End with {CHANGES} where something changed.")
+    ] = False,
+) -> None:
+    """Say what changed between the definitions that are stored and those given, and what it costs; change nothing."""
+    with _opened(context) as workspace:
+        found = workspace.plan(view or None)
+        if as_json:
+            print(json.dumps(plan_as_json(found), indent=2))  # noqa: T201
+        else:
+            print(planned(found))  # noqa: T201
+    if detailed_exitcode and found.changes:
+        raise typer.Exit(CHANGES)
 
 
 @app.command(name="write-stream")
@@ -179,11 +213,20 @@ def serve(
 def prune(
     context: typer.Context,
     view: ViewName,
-    keep: Annotated[int, typer.Option(help="How many of the newest watermarks to keep.")],
+    keep: Annotated[int | None, typer.Option(help="How many of the newest watermarks to keep.")] = None,
+    old_versions: Annotated[
+        bool, typer.Option("--old-versions", help="Remove the versions that are not served any more: keys and tables.")
+    ] = False,
 ) -> None:
-    """Remove old compactions of a view; the one that is served, and those whose sync has begun, always stay."""
+    """Remove old compactions of a view, or old versions of it; what is served, and syncs that have begun, always stay."""
+    if keep is None and not old_versions:
+        mend = "Give --keep 30, or --old-versions."
+        raise InputError(complaint("tilefold prune", "it must be told what to remove", None, mend))
     with _opened(context) as workspace:
-        print(show.pruned(workspace.prune(view, keep)))  # noqa: T201
+        if keep is not None:
+            print(show.pruned(workspace.prune(view, keep)))  # noqa: T201
+        if old_versions:
+            print(show.removed(workspace.remove_old_versions(view)))  # noqa: T201
 
 
 @app.command()

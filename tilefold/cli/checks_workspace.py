@@ -73,7 +73,10 @@ def _view(workspace: Workspace, name: str) -> Findings:
     if not context.view.online:
         yield Finding(Level.OK, f"view {name}", f"{tiles:,} tiles, {len(compactions):,} compactions, not online")
         return
-    mark = workspace.online_store.mark(name, context.view.version)
+    served = workspace.versions(name).served
+    if served not in (None, context.view.version):
+        yield Finding(Level.WARN, f"view {name}", f"version {served} is served, not that of the definitions", "tilefold plan")
+    mark = workspace.online_store.served_mark(name, context.view.version)
     if (
         mark is None
         and context.is_stream

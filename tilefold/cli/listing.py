@@ -29,8 +29,11 @@ def listing(workspace: Workspace) -> Table:
 def _served(workspace: Workspace, view: FeatureView) -> str:
     if not view.online:
         return "not online"
-    mark = workspace.online_store.mark(view.name, view.version)
+    mark = workspace.online_store.served_mark(view.name, view.version)
     compacted = show.text(None if mark is None else to_datetime(mark.watermark_us))
+    served = workspace.versions(view.name).served
+    if served not in (None, view.version):
+        compacted = f"{compacted}, by version {served}: see `tilefold plan`"
     if view.kind != "stream":
         return compacted
     if not workspace.streams_used():

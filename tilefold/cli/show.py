@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tilefold.serving.plain_json import plain
 from tilefold.serving.read import FeatureVector, Status
-from tilefold.serving.reports import MaterializeReport, PruneReport, TrainingSetReport
+from tilefold.serving.reports import MaterializeReport, PruneReport, RemovalReport, SwitchReport, TrainingSetReport
 from tilefold.serving.stream_standing import Standing
 
 WIDTH_PIPED = 160
@@ -75,7 +75,31 @@ def size(count: float) -> str:
 
 
 def materialized(report: MaterializeReport) -> str:
-    """What `materialize` did, in a line."""
+    """What `materialize` did, in a line; in another one what became of the version."""
+    told = _materialized(report)
+    return told if report.switch is None else f"{told}\n{switched(report.switch)}"
+
+
+def switched(report: SwitchReport) -> str:
+    """Which version is served, in a line."""
+    if report.switched:
+        before = "" if report.old is None else f" in place of {report.old}"
+        return f"{report.view}: version {report.new} is served from here on{before}."
+    return f"{report.view}: version {report.old} is served as before, not {report.new}: {report.reason}."
+
+
+def removed(report: RemovalReport) -> str:
+    """Which versions `prune --old-versions` removed, a line each, and what is left."""
+    lines = []
+    for each in report.removed:
+        users = f"; its tables stay, {', '.join(each.users)} has use of them" if each.users else ""
+        lines.append(f"removed: version {each.version}, {each.keys:,} keys, {size(each.size_bytes)} of tables{users}")
+    lines += [f"kept: version {version}: {reason}" for version, reason in report.left.items()]
+    served = "none" if report.served is None else report.served
+    return "\n".join([*lines, f"{report.view}: {len(report.removed):,} versions removed; served is {served}."])
+
+
+def _materialized(report: MaterializeReport) -> str:
     until = text(report.as_of)
     made, sync = report.compaction, report.sync
     if made is None:

@@ -98,6 +98,7 @@ def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
     function = _resolve_function(within, aggregate.function, column.dtype if column else None)
     windows = resolve_window(within, aggregate.time_window, grid, aggregate.trailing_edge)
     is_series = isinstance(aggregate.time_window, TimeWindowSeries)
+    asked = aggregate.function
     name = aggregate.name or _default_name(column, function, window_text(aggregate.time_window))
     check_name(f"{thing}, a feature's name", name)
     return Feature(
@@ -110,6 +111,7 @@ def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
         dtype=pl.List(function.result_dtype) if is_series else function.result_dtype,
         description=aggregate.description,
         tags=dict(aggregate.tags),
+        written=asked if isinstance(asked, FunctionRequest) else FunctionRequest(asked),
     )
 
 

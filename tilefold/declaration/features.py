@@ -78,6 +78,8 @@ class Feature:
         The Polars type of its values: the function's, in a List for a series, and in one where there is a secondary key.
     secondary
         The view's secondary key: the values are then lists, one entry for each key of the window.
+    written
+        The function as people asked for it; None for an attribute, and for the list of secondary keys.
     """
 
     name: str
@@ -90,3 +92,4 @@ class Feature:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     secondary: Field | None = None
+    written: FunctionRequest | None = None

@@ -169,6 +169,7 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
         tags=dict(written.tags or {}),
         few_cells=_few_cells(parts.features),
         secondary_key=parts.secondary_key,
+        code=parts.code,
         scheduled=parts.scheduled,
     )
 

@@ -50,6 +50,8 @@ class FeatureView:
         Whether Dagster runs it by its schedule; else a person does.
     version
         12 hex digits that change with everything that changes stored values.
+    code
+        The text of what the function computes: its code in one normal form, or its query.
     """
 
     name: str
@@ -78,6 +80,7 @@ class FeatureView:
     tags: Mapping[str, str]
     few_cells: int = FEW_CELLS
     secondary_key: Field | None = None
+    code: str = ""
     scheduled: bool = True
 
     def __repr__(self) -> str:

@@ -92,7 +92,7 @@ async def _read(call: Call, service: Service, params: ReadParams | BatchParams, 
     options, wanted = params.request_options or NO_OPTIONS, params.metadata_options or NO_METADATA
     waited_s = time.perf_counter() - call.began_s
     meant = read_options(call.served, service, options, waited_s, sizes=bool(wanted.include_slo_info))
-    reading = await call.served.reads.read(service.reader, service.reader.keys_of(keys), meant)
+    reading = await call.served.reads.read(service.reader, service.reader.asked(keys), meant)
     _note(call.outcome, reading)
     if not reading.complete and not params.allow_partial_results:
         mend = "Allow more time, or set params.allowPartialResults."

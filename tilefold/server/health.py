@@ -57,9 +57,15 @@ def views_of(served: Served) -> list[dict[str, Any]]:
 
 
 def _standing(served: Served, view: str, valid_for_us: int, now: datetime) -> dict[str, Any]:
-    mark = served.parts.view_reader(view).mark()
+    reader = served.parts.view_reader(view)
+    mark = reader.mark()
+    if reader.is_behind:
+        reader = reader.followed()
+        mark = reader.mark()
+    declared = served.workspace.definitions.view(view).version
+    versions = {} if reader.version == declared else {"served_version": reader.version, "definitions_version": declared}
     if mark is None:
-        return {"name": view, "watermark": None, "fresh": False}
+        return {"name": view, "watermark": None, "fresh": False, **versions}
     age_us = to_us(now) - mark.watermark_us
     fresh = mark.epoch == 0 or age_us <= valid_for_us  # the nothing before any event never is late
     return {
@@ -67,4 +73,5 @@ def _standing(served: Served, view: str, valid_for_us: int, now: datetime) -> di
         "watermark": to_datetime(mark.watermark_us).isoformat(),
         "age_s": age_us / 1e6,
         "fresh": fresh,
+        **versions,
     }

@@ -84,8 +84,8 @@ class _Now:
         return self._served.workspace.now()
 
     def mark(self, view: FeatureView) -> Mark | None:
-        """A view's committed mark."""
-        return self._served.workspace.online_store.mark(view.name, view.version)
+        """The committed mark of what is served of a view."""
+        return self._served.workspace.online_store.served_mark(view.name, view.version)
 
     def standing(self, source: str) -> Standing:
         """How a stream stands."""

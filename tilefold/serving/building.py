@@ -73,6 +73,12 @@ def _buckets(log: LogSnapshot) -> int:
     return 1 << (ceil(wanted) - 1).bit_length()
 
 
+def stale_days(context: ViewContext, log: LogSnapshot, start: date, end: date) -> list[date]:
+    """The days `[start, end)` whose tiles are not those of the log, ascending."""
+    events = {day: files for day, files in log.days().items() if start <= day < end}
+    return _stale_days(context, context.tile_table(), events, start, end, force=False)
+
+
 def _stale_days(
     context: ViewContext, table: TileTable, events: dict[date, DayFiles], start: date, end: date, *, force: bool
 ) -> list[date]:

@@ -113,8 +113,16 @@ def run_compaction(
         for bucket in range(stand.buckets)
     ]
     left_out = _newest_epoch(tiles, first, last) > barrier.number
-    facts = {"built_from": events_fingerprint(context, log, reads), "from_us": reads.from_us, "complete": not left_out}
-    context.compacted.write(as_of_us, barrier.number, parts, lambda: {**tally.facts(), **facts}, workers=WORKERS)
+    built = 0 if ground else sum(files.rows for day, files in log.days().items() if day in stand.rebuilt)
+    facts = {
+        "built_events": built,
+        "built_from": events_fingerprint(context, log, reads),
+        "from_us": reads.from_us,
+        "complete": not left_out,
+    }
+    context.compacted.write(
+        as_of_us, barrier.number, parts, lambda: {**tally.facts(), **facts, **_took(began)}, workers=WORKERS
+    )
     return CompactionReport(
         view=context.view.name,
         as_of=to_datetime(as_of_us),
@@ -130,6 +138,11 @@ def run_compaction(
         rebuilt_days=stand.rebuilt,
         duration_s=time.monotonic() - began,
     )
+
+
+def _took(began_s: float) -> dict[str, float]:
+    """For plans of what the next one takes."""
+    return {"duration_s": round(time.monotonic() - began_s, 3)}
 
 
 def run_compactions(context: ViewContext, watermarks_us: Sequence[int], barrier: Barrier) -> Iterator[CompactionReport]:

@@ -6,6 +6,7 @@ nothing is an error too: it is nearly always another one than was meant. Only a 
 
 import difflib
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from tilefold.declaration.services import FeatureService
 from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
 from tilefold.errors import DeclarationError, UnknownNameError, complaint
-from tilefold.serving.modules import declares_nothing, modules_of
+from tilefold.serving.modules import declares_nothing, files_of, modules_of
 
 T = TypeVar("T")
+_loading = threading.RLock()  # files learn the root by the environment, and are imported as modules, which are the process's
 DECLARED = (Entity, FeatureService, FeatureView, Source)
 ROOT_VARIABLE = "TILEFOLD_ROOT"
 Given = str | Path | ModuleType | Sequence[Any]
@@ -28,11 +30,18 @@ Given = str | Path | ModuleType | Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """Sources, views and services by name."""
+    """Sources, views and services by name.
+
+    Attributes
+    ----------
+    files
+        Of a folder its Python files: their text by their place in it.
+    """
 
     sources: dict[str, Source] = field(default_factory=dict)
     views: dict[str, FeatureView] = field(default_factory=dict)
     services: dict[str, FeatureService] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     def view(self, name: str) -> FeatureView:
         """The view of that name; raises UnknownNameError."""
@@ -93,8 +102,8 @@ def load_definitions(given: Given, root: str | None = None) -> Definitions:
     FileError
         If there is no such module or folder.
     """
-    definitions = Definitions()
-    with _root_in_environment(root):
+    definitions = Definitions(files=files_of(given))
+    with _loading, _root_in_environment(root):
         objects = [each for each in _objects(given) if isinstance(each, DECLARED)]
     if not objects and isinstance(given, str | Path | ModuleType):
         raise declares_nothing(given)

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from tilefold.declaration.described import is_computable
 from tilefold.declaration.source_functions import FunctionConfig
 from tilefold.engine.entity import EntityEncoder, entity_expr
 from tilefold.errors import InputError, complaint
@@ -128,7 +129,9 @@ class Forgetting:
                     raise InputError(complaint(thing, rule, f"{found} events that make it of other columns", mend))
 
     def _outputs(self, context: ViewContext, only: pl.Expr) -> Iterator[pl.LazyFrame]:
-        """What a view makes of some of the log's events, day by day."""
+        """What a view makes of some of the log's events, day by day; nothing of a version whose code is not here."""
+        if not is_computable(context.view):
+            return
         log = self._log.snapshot()
         for day in log.days():
             yield context.view.transform(source_events(context, log, day).filter(only))

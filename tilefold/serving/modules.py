@@ -47,6 +47,15 @@ def modules_of(given: str | Path) -> list[ModuleType]:
     return [module]
 
 
+def files_of(given: object) -> dict[str, str]:
+    """Of a folder its Python files, their text by their place in it; nothing of anything else."""
+    folder = Path(given) if isinstance(given, str | Path) and str(given) else None
+    if folder is None or not folder.is_dir():
+        return {}
+    paths = [path for path in sorted(folder.rglob("*.py")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_text(errors="replace") for path in paths}
+
+
 def _not_there(given: str | Path) -> FileError:
     where = f"there must be such a folder in {Path.cwd()}, or such a module"
     return FileError(complaint("definitions", where, str(given), NAME_ANOTHER))

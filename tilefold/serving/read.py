@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tilefold.declaration.features import Feature
+from tilefold.declaration.views import FeatureView
 from tilefold.engine.codec import Part
 from tilefold.engine.mark import Mark
 from tilefold.engine.merge import in_force
@@ -47,26 +48,81 @@ class ReadTime(NamedTuple):
     certain: bool
 
 
-class ViewReader:
-    """Reads one view; raises `NotOnlineError` where it is declared `online=False`."""
+class Route(Protocol):
+    """What knows which version of a view answers; see `Follower`."""
 
-    def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
+    def is_behind(self, reader: "ViewReader") -> bool:
+        """Whether another version than the reader's may answer by now."""
+        ...
+
+    def follow(self) -> "ViewReader":
+        """The reader of the version that answers; blocks."""
+        ...
+
+
+Note = Callable[[str, str, str | None], None]
+
+
+def note_nothing(view: str, version: str, moved: str | None) -> None:
+    """Where no version is followed."""
+    del view, version, moved
+
+
+class ViewReader:
+    """Reads one version of a view; raises `NotOnlineError` where it is declared `online=False`.
+
+    Parameters
+    ----------
+    shape
+        The version whose features are told, by name and in its order; None: its own.
+    route
+        Where another version may take its place.
+    note
+        Takes what the store tells beside a mark: which version is served in the place of this one.
+
+    Attributes
+    ----------
+    lacking
+        The numbers of the told features that this version has not: they are NOT_READY.
+    """
+
+    def __init__(
+        self,
+        context: ViewContext,
+        online: OnlineStore,
+        marks: CachedMark,
+        has_history: Callable[[], bool],
+        *,
+        shape: FeatureView | None = None,
+        route: Route | None = None,
+        note: Note = note_nothing,
+    ) -> None:
         view = context.view
+        self.version, self.context = view.version, context
+        self._route, self._note = route, note
         self.is_stream = context.is_stream
         self.ends_at_newest = view.leading_edge == "latest_event"
         require_online(view)
         self.view_name = view.name
-        self.names = [f"{view.name}.{feature.name}" for feature in view.features]
+        told = view.features if shape is None else shape.features
+        self.names = [f"{view.name}.{feature.name}" for feature in told]
         self.key_names = context.layout.key_names
         slots = [*context.layout.slots, *(slot for by in context.layout.by_secondary for slot in by.slots)]
         self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in slots)
         self.source = view.source.name
         self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
         self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
-        self._prefix = online.entity_key(view.name, view.version, "")
+        self.prefix = online.entity_key(view.name, view.version, "")
         numbers = {window: number for number, window in enumerate(context.windows)}
-        self.features = view.features
-        self.windows_of = [frozenset(numbers[window] for window in feature.windows) for feature in view.features]
+        own = {feature.name: number for number, feature in enumerate(view.features)}
+        order = [own.get(feature.name) for feature in told]
+        order = [
+            None if at is None or view.features[at].dtype != each.dtype else at for at, each in zip(order, told, strict=True)
+        ]
+        self._order = None if order == list(range(len(view.features))) else order
+        self.lacking = frozenset(number for number, at in enumerate(order) if at is None)
+        self.features = [each if at is None else view.features[at] for at, each in zip(order, told, strict=True)]
+        self.windows_of = [frozenset(numbers.get(window, -1) for window in feature.windows) for feature in self.features]
 
     def mark(self) -> Mark | None:
         """The view's committed mark; before any event, its feature start; None where it is not ready."""
@@ -85,14 +141,15 @@ class ViewReader:
     def ask_mark(self) -> tuple[bytes, Asking]:
         """What asks the store for the committed mark; the reply is for `told_mark`."""
         view = self._context.view
-        return self._online.mark_request(view.name, view.version), self._marks.begin(view.name, view.version)
+        return self._online.held_request(view.name, view.version), self._marks.begin(view.name, view.version)
 
-    def told_mark(self, asking: Asking, reply: bytes | None) -> Mark | None:
+    def told_mark(self, asking: Asking, reply: Sequence[bytes | None]) -> Mark | None:
         """The committed mark that the store has told; None where there is none: then `unmarked` says what holds.
 
         Of this moment and no newer one: what this process has committed since may be newer than keys that were read with it.
         """
-        told = self._online.mark_of(reply)
+        told, moved = self._online.held_of(reply)
+        self._note(asking.view, asking.version, moved)
         self._marks.finish(asking, told)
         return told
 
@@ -106,7 +163,16 @@ class ViewReader:
 
     def key(self, keys: Mapping[str, Any]) -> bytes:
         """The online key of an entity; raises InputError where the join keys are not right."""
-        return self._prefix + self._encode(keys).encode()
+        return self.prefix + self._encode(keys).encode()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether another version may answer by now: asked after the mark."""
+        return self._route is not None and self._route.is_behind(self)
+
+    def followed(self) -> "ViewReader":
+        """The reader of the version that answers now; blocks."""
+        return self if self._route is None else self._route.follow()
 
     def time_of(self, read_us: int, *, now: bool) -> ReadTime:
         """Where the view's windows end for a read at this time, which is `now` or another one.
@@ -135,6 +201,8 @@ class ViewReader:
             values, inexact = self._context.merger.fold(part, view, held, time.end_us)
         else:
             values, inexact = self._folder.fold(part, held.watermark_us, time.read_us)
+        if self._order is not None:
+            values = [None if number is None else values[number] for number in self._order]
         return ViewValues(self, values, inexact, held, time)
 
     def fold_all(self, mark: Mark | None, parts: Sequence[Sequence[bytes | None]], time: ReadTime) -> list["ViewValues"]:
@@ -194,7 +262,7 @@ class ViewValues:
     @property
     def is_plain(self) -> bool:
         """Whether no value can be STALE, NOT_READY or TIME_OUT."""
-        return self.held is not None and not self.inexact and not self._is_late
+        return self.held is not None and not self.inexact and not self._is_late and not self.reader.lacking
 
     def effective_time(self) -> datetime | None:
         """As of when the values are."""
@@ -207,6 +275,8 @@ class ViewValues:
         value = self.values[number]
         if self.held is None:
             return Status.NOT_READY if self.arrived else Status.TIME_OUT
+        if number in self.reader.lacking:
+            return Status.NOT_READY
         if overflows(value):
             return Status.OVERFLOW
         if self._is_late or not self.reader.windows_of[number].isdisjoint(self.inexact):
@@ -258,6 +328,11 @@ class FeatureVector:
         times = [part.effective_time() for part in self._parts]
         return {name: times[view] for name, (view, _) in zip(self._service.names, self._service.sources, strict=True)}
 
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Which version of each view has answered."""
+        return {part.reader.view_name: part.reader.version for part in self._parts}
+
     def __repr__(self) -> str:
         return f"FeatureVector({self.values!r})"
 
@@ -268,13 +343,25 @@ def _shown(value: Any) -> Any:
     return None if value is OVERFLOW else value
 
 
+class Asked(NamedTuple):
+    """The online keys of some entities, reader by reader, and whose readers' they are."""
+
+    readers: Sequence[ViewReader]
+    keys: Sequence[Sequence[bytes]]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether another version of some view may answer by now: asked after the marks."""
+        return any(reader.is_behind for reader in self.readers)
+
+
 class ServiceReader:
     """Reads a view or a service: several views in one round trip.
 
     Attributes
     ----------
     readers
-        Of its views, each once or more.
+        Of its views, each once or more: of the versions that answered last.
     sources
         Of each feature the number of its reader, and its own among the view's features.
     """
@@ -285,7 +372,6 @@ class ServiceReader:
         self.sources = [(view, number) for view, (_, numbers) in enumerate(selections) for number in numbers]
         self.names = [self.readers[view].names[number] for view, number in self.sources]
         self._is_whole = len(self.readers) == 1 and self.names == self.readers[0].names
-        self.may_overflow = any(reader.may_overflow for reader in self.readers)
         self._key_names = [reader.key_names for reader in self.readers]
 
     def get(self, keys: Mapping[str, Any], at: datetime, *, now: bool = False) -> FeatureVector:
@@ -295,22 +381,40 @@ class ServiceReader:
     def get_many(self, requests: Sequence[Mapping[str, Any]], at: datetime, *, now: bool = False) -> list[FeatureVector]:
         """The features of many entities at a time, in the order asked, in one round trip."""
         read_us = to_us(at)
-        flat = list(chain.from_iterable(self.keys_of(requests)))
+        asked = self.asked(requests)
         connections = -1
         while connections != self._online.connections:  # again over a new one: its server may have come back with older marks
             connections = self._online.connections
-            marks = [reader.mark() for reader in self.readers]  # before the keys are read
+            marks = [reader.mark() for reader in asked.readers]  # before the keys are read
+            while asked.is_behind:
+                asked = self.followed(asked)
+                marks = [reader.mark() for reader in asked.readers]
+            flat = list(chain.from_iterable(asked.keys))
             found = self._online.read_many(flat) if len(flat) > 1 else [self._online.read(key) for key in flat]
-            times = [reader.time_of(read_us, now=now) for reader in self.readers]  # after them
+            times = [reader.time_of(read_us, now=now) for reader in asked.readers]  # after them
         columns = []
-        for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
+        for number, (reader, mark, time) in enumerate(zip(asked.readers, marks, times, strict=True)):
             parts = found[number * len(requests) : (number + 1) * len(requests)]
             columns.append(reader.fold_all(mark, parts, time))
         return [FeatureVector(self, row) for row in zip(*columns, strict=True)]
 
-    def keys_of(self, requests: Sequence[Mapping[str, Any]]) -> list[list[bytes]]:
-        """The online keys of the entities, reader by reader; raises InputError where the join keys are not right."""
-        return [[reader.key(keys) for keys in self._own(reader, requests)] for reader in self.readers]
+    @property
+    def may_overflow(self) -> bool:
+        """Whether OVERFLOW may stand among values."""
+        return any(reader.may_overflow for reader in self.readers)
+
+    def asked(self, requests: Sequence[Mapping[str, Any]]) -> Asked:
+        """What is asked of the store; raises InputError where the join keys are not right."""
+        readers = self.readers
+        return Asked(readers, [[reader.key(keys) for keys in self._own(reader, requests)] for reader in readers])
+
+    def followed(self, asked: Asked) -> Asked:
+        """The same of the versions that answer now; blocks. Versions that follow each other have the same join keys."""
+        readers = [reader.followed() if reader.is_behind else reader for reader in asked.readers]
+        pairs = zip(asked.readers, readers, asked.keys, strict=True)
+        keys = [[after.prefix + key[len(before.prefix) :] for key in own] for before, after, own in pairs]
+        self.readers = readers
+        return Asked(readers, keys)
 
     def values_of(self, row: Sequence[ViewValues]) -> Sequence[Any]:
         """The values of one entity in the order of `names`; OVERFLOW among them where `may_overflow` is true."""

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from tilefold.engine.mark import Mark
-from tilefold.serving.read import ServiceReader, ViewReader, ViewValues
+from tilefold.serving.read import Asked, ServiceReader, ViewReader, ViewValues
 from tilefold.serving.read_cache import ReadCache
 from tilefold.stores.cached_mark import UNKNOWN, Asking
 from tilefold.stores.joined_reads import JoinedReads
@@ -147,13 +147,13 @@ class JoinedReader:
     def __init__(self, online: OnlineStore, joined: JoinedReads, cache: ReadCache | None = None) -> None:
         self._online, self._joined, self._cache = online, joined, cache
 
-    async def read(self, service: ServiceReader, keys: Sequence[Sequence[bytes]], options: ReadOptions) -> Reading:
+    async def read(self, service: ServiceReader, asked: Asked, options: ReadOptions) -> Reading:
         """The values of some entities.
 
         Parameters
         ----------
-        keys
-            As `ServiceReader.keys_of` gives them.
+        asked
+            As `ServiceReader.asked` gives it.
 
         Raises
         ------
@@ -167,12 +167,15 @@ class JoinedReader:
         while reading.complete and (
             connections != self._online.connections  # as in `ServiceReader.get_many`
             or any(block.is_unsettled for block in blocks)
+            or asked.is_behind
         ):
             connections = self._online.connections
-            blocks = [self._block(reader, own, options) for reader, own in zip(service.readers, keys, strict=True)]
+            if blocks and asked.is_behind:  # the store has told so beside the marks
+                asked = await asyncio.to_thread(service.followed, asked)
+            blocks = [self._block(reader, own, options) for reader, own in zip(asked.readers, asked.keys, strict=True)]
             await self._ask(blocks, reading, options.budget_s, began_s)
         for block in blocks:
-            if block.is_unsettled:  # there was no time to ask again
+            if block.is_unsettled or block.reader.is_behind:  # there was no time to ask again
                 block.parts.clear()
         columns = [await self._fold(block, options) for block in blocks]
         reading.rows = list(zip(*columns, strict=True))

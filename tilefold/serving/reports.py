@@ -188,6 +188,67 @@ class PruneReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchReport:
+    """Which version of a view is served.
+
+    Attributes
+    ----------
+    old
+        The one that was served; None where none was.
+    new
+        The one that this was about.
+    switched
+        Whether `new` is served since now.
+    reason
+        Why not.
+    """
+
+    view: str
+    old: str | None
+    new: str
+    switched: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedVersion:
+    """A version that was removed.
+
+    Attributes
+    ----------
+    keys
+        How many entities were deleted from the online store.
+    size_bytes
+        Of the files of its tables, which were deleted; 0 where they stay.
+    users
+        The other workspaces of the root that have use of its tables, which stay therefore.
+    """
+
+    version: str
+    keys: int
+    size_bytes: int
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalReport:
+    """Which versions of a view were removed.
+
+    Attributes
+    ----------
+    served
+        The version that is served, which stays.
+    left
+        What stays too, by version, and why.
+    """
+
+    view: str
+    served: str | None
+    removed: tuple[RemovedVersion, ...]
+    left: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class MaterializeReport:
     """What `materialize` did.
 
@@ -197,6 +258,8 @@ class MaterializeReport:
         None where it was skipped; `sync` also where the view is declared `online=False`.
     skipped
         Neither the log nor the definition changed since the mark, or since the compaction of a view with `online=False`.
+    switch
+        Of a version that is not the served one; None where that was not wanted.
     """
 
     view: str
@@ -204,6 +267,7 @@ class MaterializeReport:
     compaction: CompactionReport | None
     sync: SyncReport | None
     skipped: bool
+    switch: SwitchReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from typing import Protocol
 
 from tilefold.declaration.views import FeatureView
 from tilefold.errors import StoreUnavailableError, complaint
+from tilefold.serving.stream_beside import Known, VersionsBeside
 from tilefold.serving.stream_ports import Entries, StreamTarget
 from tilefold.serving.stream_standing import Standing, standing_of
 from tilefold.serving.stream_writer import StreamWriter
-from tilefold.stores.stream_log import StreamLog
+from tilefold.stores.stream_log import Place, StreamLog
 from tilefold.stores.stream_parts import StreamParts, Taken, log_number
 
 VISIBLE_TIMEOUT_S = 30.0
@@ -60,6 +61,8 @@ class StreamDesk:
         The clock.
     now_s
         A clock that never goes back, in seconds.
+    beside
+        The other versions of these views; None where there are none.
     """
 
     def __init__(
@@ -71,8 +74,9 @@ class StreamDesk:
         streams: StreamParts,
         now_us: Callable[[], int],
         now_s: Callable[[], float] = time.monotonic,
+        beside: VersionsBeside | None = None,
     ) -> None:
-        self.source, self.log = source, log
+        self.source, self.log, self._beside = source, log, beside
         self._event_log, self._views, self._streams, self._now_s = event_log, views.targets, streams, now_s
         self._lock = threading.RLock()
         self._registered = False
@@ -91,7 +95,9 @@ class StreamDesk:
                 if self.log.events() == 0 and not self._event_log.snapshot().has_history():
                     for view in new:
                         streams.register(view.name, view.version, Taken(number, ends))
-            self.writer.look()
+            if self._beside is not None and all(streams.taken(*known) is not None for known in self._own):
+                self._beside.serve_first()
+            self._look()
             self._registered = True
 
     def takes(self, view: FeatureView) -> bool:
@@ -111,6 +117,8 @@ class StreamDesk:
         left = dict(positions) if self._views else {}
         while left:
             owned = self._streams.owners(self.source, list(left))
+            if len(owned) < len(left):
+                self._meet()
             self._take_over(left.keys(), owned.keys())
             self.fold({shard: end for shard, end in left.items() if shard not in owned})
             left = {shard: end for shard, end in left.items() if shard in owned}
@@ -120,6 +128,18 @@ class StreamDesk:
                 mend = "Look whether `tilefold write-stream` runs and what it says; the events are durable."
                 thing, rule = f"source '{self.source}'", "its writer must fold events in time"
                 raise StoreUnavailableError(complaint(thing, rule, f"{timeout_s:g} s", mend))
+
+    def wait_for_all(self, timeout_s: float = VISIBLE_TIMEOUT_S) -> None:
+        """Return when every version that takes the stream holds what the log holds now; before a switch.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The writers that own the shards take too long, or know nothing of a version.
+        """
+        self.register()
+        self.look()
+        self.make_visible({shard: end.position for shard, end in self.log.ends().items()}, wait=True, timeout_s=timeout_s)
 
     def claim(self, writer: bytes, lease_ms: int, report: bytes) -> list[int]:
         """The shards that a writer process owns from here on; see `StreamParts.claim`."""
@@ -135,11 +155,44 @@ class StreamDesk:
 
     def written(self) -> dict[int, int] | None:
         """Of each shard the position up to which all views that take the stream hold it; None where none does."""
-        taken = [self._streams.taken(view.name, view.version) for view in self._views]
-        number = log_number(self.log.incarnation)
-        places = [each.places for each in taken if each is not None and each.log == number]
+        if self._beside is not None:
+            self._beside.look()
+        places = self._places_of_all()
         shards = range(self.log.shards)
         return {shard: min(held[shard].position for held in places) for shard in shards} if places else None
+
+    @property
+    def _own(self) -> list[Known]:
+        return [(view.name, view.version) for view in self._views]
+
+    def _places_of_all(self) -> list[Mapping[int, Place]]:
+        """How far each version is that takes the log, of those that hold it back."""
+        known = [*self._own, *(self._beside.held if self._beside is not None else ())]
+        taken = [self._streams.taken(*each) for each in known]
+        number = log_number(self.log.incarnation)
+        return [each.places for each in taken if each is not None and each.log == number]
+
+    def _meet(self) -> None:
+        """Write versions that have come up since, beside the others."""
+        with self._lock:
+            if self._took_others():
+                self.writer.look()
+
+    def _look(self) -> None:
+        """Ask which versions there are, and where they stand; the lock is held."""
+        self._took_others()
+        self.writer.look()
+
+    def _took_others(self) -> bool:
+        """Whether the writer has other versions to write than before, which it takes on; the lock is held."""
+        if self._beside is None:
+            return False
+        self._beside.look()
+        wanted = [*self._views, *self._beside.targets]
+        if [(each.name, each.version) for each in wanted] == [(v.target.name, v.target.version) for v in self.writer.views]:
+            return False
+        self.writer.take(wanted)
+        return True
 
     def fold(self, positions: Mapping[int, int]) -> None:
         """Fold these shards up to these positions, in this process."""
@@ -160,7 +213,7 @@ class StreamDesk:
     def look(self) -> None:
         """Ask again which views take the stream; after a sync."""
         with self._lock:
-            self.writer.look()
+            self._look()
 
     def catch_up(self) -> None:
         """Look where the views stand after a sync, and fold what they lack and nobody else folds."""
@@ -177,9 +230,9 @@ class StreamDesk:
 
     def _is_visible(self, positions: Mapping[int, int]) -> bool:
         """Whether every view that takes the stream has come so far."""
-        number = log_number(self.log.incarnation)
-        taken = [self._streams.taken(view.name, view.version) for view in self._views]
-        places = [each.places for each in taken if each is not None and each.log == number]
+        if self._beside is not None:
+            self._beside.look()
+        places = self._places_of_all()
         return all(held[shard].position >= end for held in places for shard, end in positions.items() if shard in held)
 
     def _behind(self, positions: Mapping[int, int]) -> list[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tilefold.declaration.sources import Source, StreamSource
 from tilefold.engine.time import span_us
-from tilefold.errors import InputError, complaint
+from tilefold.errors import InputError, StoreMismatchError, complaint
 from tilefold.serving.binding import Binding
 from tilefold.stores.embedded import EmbeddedServer, open_embedded
 from tilefold.stores.event_log import EventLog
@@ -80,6 +80,7 @@ class StreamHome:
 
     def _opened(self, source: StreamSource, event_log: EventLog, now_us: Callable[[], int]) -> StreamLog:
         self._binding.check(self._url)
+        self._check_owner(source.name)
         log = self._connected(source, now_us)
         try:
             self._binding.bind(self._url)  # once it has answered: a mistyped URL binds nothing
@@ -89,6 +90,19 @@ class StreamHome:
             log.close()
             raise
         return log
+
+    def _check_owner(self, source: str) -> None:
+        """One workspace of a root alone has the stream of a source.
+
+        Barriers of the event log go to its own stream log: events in another's would be of an epoch that compactions of this
+        root take to be behind them.
+        """
+        binding = self._binding
+        owner = binding.catalog.put_if_absent(f"stream_of_{source.lower()}", binding.name)
+        if owner != binding.name:
+            mend = "Give this workspace a root of its own; it may share the servers."
+            thing, rule = f"source '{source}' in {binding.root}", f"its stream belongs to the workspace {owner!r}"
+            raise StoreMismatchError(complaint(thing, rule, binding.name, mend))
 
     def _connected(self, source: StreamSource, now_us: Callable[[], int]) -> StreamLog:
         name, shards = self._binding.name, source.stream_config.shards

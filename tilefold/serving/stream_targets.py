@@ -36,7 +36,7 @@ class ViewTargets:
     ) -> None:
         self._timestamp, self._event_log, self._online, self._marks = source.timestamp_field, event_log, online, marks
         self._known: dict[tuple[tuple[int, int, int, int], ...], pl.DataFrame] = {}
-        self.targets = [self._target(context) for context in contexts]
+        self.targets = [self.target(context) for context in contexts]
 
     def _frame(self, entries: Entries) -> pl.DataFrame:
         """The events among entries."""
@@ -58,7 +58,8 @@ class ViewTargets:
         newest: int | None = self._frame(events).select(pl.col(self._timestamp).dt.timestamp("us").max()).item()
         return newest
 
-    def _target(self, context: ViewContext) -> StreamTarget:
+    def target(self, context: ViewContext) -> StreamTarget:
+        """A version of a view as a writer takes it."""
         view, rows, online = context.view, ViewRows(context), self._online
         prefix = online.entity_key(view.name, view.version, "")
         known = (view.name, view.version)

@@ -62,8 +62,8 @@ class StreamWriter:
     ) -> None:
         self._source, self._log, self._store = source, log, store
         self._now_us, self._newest_us, self._now_s = now_us, newest_us, now_s
-        number = log_number(log.incarnation)
-        self.views = [ViewWriter(target, store, number) for target in targets]
+        self._number = log_number(log.incarnation)
+        self.views = [ViewWriter(target, store, self._number) for target in targets]
         self._looked_s = float("-inf")
 
     def look(self) -> None:
@@ -73,6 +73,13 @@ class StreamWriter:
         for view in self.views:
             view.look(starts)
         self._looked_s = self._now_s()
+
+    def take(self, targets: Sequence[StreamTarget]) -> None:
+        """Write these views from here on; those that it writes already go on where they are."""
+        known = {(view.target.name, view.target.version): view for view in self.views}
+        own = [known.get((target.name, target.version)) for target in targets]
+        pairs = zip(own, targets, strict=True)
+        self.views = [ViewWriter(target, self._store, self._number) if view is None else view for view, target in pairs]
 
     def step(self, shards: Collection[int] | None = None, limit: int = BATCH_EVENTS, wait_ms: int = 0) -> Step:
         """Fold about `limit` entries of these shards (all where None), waiting for the first of them.

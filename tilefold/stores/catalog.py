@@ -55,6 +55,16 @@ class Catalog:
         assert won is not None
         return won
 
+    def drop(self, key: str) -> None:
+        """Forget a key; one that was never put stays so."""
+
+        def decide(snapshot: Snapshot) -> Change | None:
+            held = snapshot.files.filter(pl.col("key") == key)
+            return None if held.is_empty() else Change(removes=held)
+
+        if self._table.snapshot().version >= 0:
+            self._table.commit(decide)
+
     def _put(self, key: str, value: str, *, replace: bool) -> None:
         if not _KEY.fullmatch(key):
             mend = "Use lower-case letters, digits and _."

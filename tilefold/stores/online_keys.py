@@ -8,6 +8,7 @@ number of `:` tells the kind of a key. Do not change these names: they are in st
     {prefix}:{source}#owner{shard}      the writer process that owns a shard of the source's stream, while it says so
     {prefix}:{source}#writers           the writer processes of a source, with when each was last seen
     {prefix}:{source}#reports           what each of them reported last
+    {prefix}:{view}#versions            which versions of a view there are, and which of them is served
     {prefix}:{view}:{version}           the view's state: the mark, the syncs that have begun, and how far the stream is in it
     {prefix}:{view}:{version}:{entity}  one entity: `b`, its batch part, and `s`, its stream part
 """
@@ -56,6 +57,10 @@ class OnlineKeys:
     def reports(self, source: str) -> bytes:
         """The key of what the writer processes of a source reported last."""
         return f"{self.prefix}:{source}#reports".encode()
+
+    def versions(self, view: str) -> bytes:
+        """The key of the versions of a view."""
+        return f"{self.prefix}:{view}#versions".encode()
 
     def emptied(self, view: str, version: str) -> bytes:
         """The key of the set of entities that a sync has emptied and a later one removes."""

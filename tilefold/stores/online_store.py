@@ -29,6 +29,8 @@ from tilefold.stores.round_trips import packed
 from tilefold.stores.script_runner import SCRIPT_KEYS, SLICE_KEYS, Call, batched, spans
 from tilefold.stores.server_files import rewrite_files
 from tilefold.stores.stream_parts import Seeded, StreamParts
+from tilefold.stores.version_scripts import MOVED_FIELD
+from tilefold.stores.view_versions import ViewVersions
 
 # HMGET key b s, as it goes over the wire.
 _READ = b"*4\r\n$5\r\nHMGET\r\n$%d\r\n%b\r\n$1\r\nb\r\n$1\r\ns\r\n"
@@ -49,6 +51,8 @@ class OnlineStore:
         The client, for inspection: `decode_responses=False`.
     streams
         The stream parts of entities, and how far each view includes the stream.
+    versions
+        Which versions of a view there are, and which is served.
     store_id
         This store's own name, as last seen (at `connect` and at each `begin`): another one than before is another store.
     """
@@ -58,6 +62,7 @@ class OnlineStore:
         self._link = OnlineLink(client)
         self._scripts = self._link.scripts
         self.streams = StreamParts(self._link, self._keys)
+        self.versions = ViewVersions(self._link, self._keys)
         self.client = client
         self.store_id = ""
         self._servers: dict[tuple[str, str, Mark], bytes] = {}  # the server's run id at the begin of each sync
@@ -131,6 +136,14 @@ class OnlineStore:
         """The view's committed mark; None where no sync was ever committed in this store."""
         return self.mark_of(self._link.command(b"HGET", self.mark_key(view, version), MARK_FIELD))
 
+    def held(self, view: str, version: str) -> tuple[Mark | None, str | None]:
+        """The view's committed mark, and the version that is served in place of this one; None where this one is."""
+        return self.held_of(self._link.command(b"HMGET", self.mark_key(view, version), MARK_FIELD, MOVED_FIELD))
+
+    def served_mark(self, view: str, own: str) -> Mark | None:
+        """The committed mark of the version that is served; of `own`, where none is."""
+        return self.mark(view, self.versions.of(view).served or own)
+
     # --- the same as requests that travel with others (see `joined`)
 
     def joined(self) -> JoinedReads:
@@ -141,9 +154,15 @@ class OnlineStore:
         """What `read` sends for each of these keys: one reply per key."""
         return b"".join([_READ % (len(key), key) for key in keys])
 
-    def mark_request(self, view: str, version: str) -> bytes:
-        """What `mark` sends; the reply is for `mark_of`."""
-        return packed(b"HGET", self.mark_key(view, version), MARK_FIELD)
+    def held_request(self, view: str, version: str) -> bytes:
+        """What `held` sends; the reply is for `held_of`."""
+        return packed(b"HMGET", self.mark_key(view, version), MARK_FIELD, MOVED_FIELD)
+
+    @classmethod
+    def held_of(cls, reply: Sequence[bytes | None]) -> tuple[Mark | None, str | None]:
+        """What a store has told of a version."""
+        mark, moved = reply
+        return cls.mark_of(mark), None if moved is None else moved.decode()
 
     @staticmethod
     def mark_of(reply: bytes | None) -> Mark | None:
