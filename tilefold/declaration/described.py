@@ -14,13 +14,15 @@ from typing import Any
 
 import polars as pl
 
+from tilefold.declaration.calendars import Calendar
 from tilefold.declaration.features import Feature
+from tilefold.declaration.fingerprint import class_fingerprint
 from tilefold.declaration.sources import Source
 from tilefold.declaration.transformation import Transformation
 from tilefold.declaration.views import FeatureView
 from tilefold.declaration.windows import Window
-from tilefold.errors import InputError, NewerFormatError, complaint
-from tilefold.functions import FunctionRequest, keys_function, resolve, resolve_attribute
+from tilefold.errors import DeclarationError, InputError, NewerFormatError, complaint
+from tilefold.functions import AggregateFunction, FunctionRequest, keys_function, resolve, resolve_attribute
 from tilefold.types import Field
 
 FORM = 1  # do not change the meaning of a form: texts of it are stored
@@ -72,6 +74,8 @@ def view_of(text: str, source: Source) -> FeatureView:
     ------
     NewerFormatError
         If a newer release has written the text.
+    DeclarationError
+        If it asks for an aggregate of one's own that is not registered here, or is another one by now.
     """
     facts: dict[str, Any] = json.loads(text)
     if facts["form"] > FORM:
@@ -115,6 +119,7 @@ def _feature(feature: Feature) -> Facts:
         "name": feature.name,
         "input_column": feature.input_column,
         "function": None if asked is None else [asked.name, [[name, _plain(value)] for name, value in asked.params]],
+        "aggregate": _own_code(feature.function),
         "windows": [asdict(window) for window in feature.windows],
         "is_series": feature.is_series,
         "by_secondary": feature.secondary is not None,
@@ -131,6 +136,7 @@ def _feature_of(
     input_dtype = None if column is None else inputs[column]
     if written is not None:
         function = resolve(written, input_dtype)
+        _check_same_code(facts["name"], written, function, facts.get("aggregate"))
     else:
         function = keys_function(secondary[0].dtype) if input_dtype is None else resolve_attribute(input_dtype)
     return Feature(
@@ -138,7 +144,7 @@ def _feature_of(
         input_column=column,
         input_dtype=input_dtype,
         function=function,
-        windows=tuple(Window(**window) for window in facts["windows"]),
+        windows=tuple(_window_of(window) for window in facts["windows"]),
         is_series=facts["is_series"],
         dtype=values[facts["name"]],
         description=facts["description"],
@@ -146,6 +152,23 @@ def _feature_of(
         secondary=secondary[0] if facts["by_secondary"] else None,
         written=written,
     )
+
+
+def _own_code(function: AggregateFunction) -> str | None:
+    """What tells an aggregate of one's own from an older one of its name; None for ours."""
+    return None if function.user is None else class_fingerprint(type(function.user))
+
+
+def _check_same_code(feature: str, asked: FunctionRequest, function: AggregateFunction, code: str | None) -> None:
+    if _own_code(function) != code:
+        rule = "the aggregate registered here must be the one that the stored values are made of"
+        mend = "Register the older class beside the newer one by another name, or materialize the view with the newer one."
+        raise DeclarationError(complaint(f"feature '{feature}'", rule, asked.name, mend))
+
+
+def _window_of(facts: Mapping[str, Any]) -> Window:
+    calendar = facts.get("calendar")
+    return Window(**{**facts, "calendar": None if calendar is None else Calendar(**calendar)})
 
 
 def _plain(value: float | timedelta) -> Any:

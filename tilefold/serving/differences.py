@@ -88,7 +88,10 @@ def _parameter(value: Any) -> str:
 
 
 def _window(facts: Facts) -> str:
+    calendar = facts.get("calendar")
     size = "lifetime" if facts["size_us"] is None else _span(facts["size_us"])
+    if calendar is not None:
+        size = f"this {calendar['unit']} in {calendar['time_zone']}"
     if facts["ttl_us"] is not None:
         size = f"a ttl of {_span(facts['ttl_us'])}"
     moved = f", moved back by {_span(facts['offset_us'])}" if facts["offset_us"] else ""

@@ -21,7 +21,7 @@ from typing import Any
 from tilefold.declaration.described import describe_view, view_of
 from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
-from tilefold.errors import TilefoldError
+from tilefold.errors import DeclarationError, TilefoldError
 from tilefold.serving.definitions import Definitions, load_definitions
 from tilefold.stores.catalog import Catalog
 
@@ -116,7 +116,11 @@ class KeptViews:
                 source = None if kept is None else self._source(kept)
                 if kept is None or source is None:
                     return None
-                self._read[known] = view_of(kept.description, source)
+                try:
+                    self._read[known] = view_of(kept.description, source)
+                except DeclarationError as error:
+                    _log.warning("version %s of view '%s' cannot be read here: %s", version, view, error)
+                    return None
             return self._read[known]
 
     def computable(self, view: str, version: str) -> FeatureView | None:
