@@ -43,6 +43,7 @@ from tilefold.serving.reports import (
     SyncReport,
     TilesReport,
 )
+from tilefold.serving.sampling import Sampling
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_standing import Standing
 from tilefold.serving.sync_frames import StreamSide, run_sync
@@ -82,6 +83,8 @@ class Workspace:
     stream
         Where pushed events are kept until they are drained: a server of the Redis protocol that syncs each write, or
         `kafka://host:port`; None for an embedded one with its data under `root`, started when a stream is first used.
+    sampling
+        How much of what is read is sampled, to be recomputed by `parity`; None for nothing.
 
     Raises
     ------
@@ -102,11 +105,12 @@ class Workspace:
         name: str | None = None,
         storage_options: Mapping[str, str] | None = None,
         stream: str | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         self.definitions = load_definitions(definitions, str(root))
         self._clock = clock or _system_clock
         self._home = Home(str(root), online, name, storage_options or {}, stream)
-        self._parts = Assembly(self.definitions, self._home, self._now_us)
+        self._parts = Assembly(self.definitions, self._home, self._now_us, sampling)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +119,8 @@ class Workspace:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; where this object owns the embedded server, return after it has exited."""
+        """Write the samples that are left and close the connections; the embedded servers, where they are ours, have exited."""
+        self._parts.close()
         self._home.close()
 
     # --- what it is made of

@@ -13,6 +13,7 @@ from tilefold.serving.definitions import Definitions
 from tilefold.serving.events import EventDesk
 from tilefold.serving.home import Home
 from tilefold.serving.read import ServiceReader, ViewReader
+from tilefold.serving.sampling import Sampler, Sampling
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_targets import ViewTargets
 from tilefold.stores.cached_mark import CachedMark
@@ -29,16 +30,26 @@ class Assembly:
     ----------
     now_us
         The workspace's clock.
+    sampling
+        How much of what is read is sampled; None for nothing.
     """
 
-    def __init__(self, definitions: Definitions, home: Home, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, definitions: Definitions, home: Home, now_us: Callable[[], int], sampling: Sampling | None = None
+    ) -> None:
         self._definitions, self._home, self._now_us = definitions, home, now_us
+        self.sampler = Sampler(sampling, now_us) if sampling is not None and sampling.rate else None
         self.marks = CachedMark(home.online.mark, connections=lambda: home.online.connections)
         self._events: dict[str, EventDesk] = {}
         self._contexts: dict[str, ViewContext] = {}
         self._streams: dict[str, StreamDesk] = {}
         self._readers: dict[str, ServiceReader] = {}
         self._history: dict[str, tuple[bool, float]] = {}
+
+    def close(self) -> None:
+        """Write what has been sampled."""
+        if self.sampler is not None:
+            self.sampler.close()
 
     # --- sources
 
@@ -98,7 +109,9 @@ class Assembly:
     def view_reader(self, view: str) -> ViewReader:
         """Who reads the keys of one view."""
         context = self.context(view)
-        return ViewReader(context, self._home.online, self.marks, lambda: self._has_history(context))
+        reader = ViewReader(context, self._home.online, self.marks, lambda: self._has_history(context))
+        reader.sampler = self.sampler
+        return reader
 
     def history_changed(self) -> None:
         """Ask anew whether sources have events: what had none may have some."""

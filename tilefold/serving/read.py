@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tilefold.declaration.features import Feature
 from tilefold.engine.codec import Part
@@ -47,11 +47,28 @@ class ReadTime(NamedTuple):
     certain: bool
 
 
+class Sampler(Protocol):
+    """Takes note of a share of what is served; see `sampling`."""
+
+    def note(
+        self,
+        reader: "ViewReader",
+        keys: Sequence[bytes],
+        parts: Sequence[Sequence[bytes | None]],
+        rows: Sequence["ViewValues"],
+    ) -> None:
+        """Take note of some of the entities of a read."""
+        ...
+
+
 class ViewReader:
     """Reads one view; raises `NotOnlineError` where it is declared `online=False`."""
 
+    sampler: Sampler | None = None
+
     def __init__(self, context: ViewContext, online: OnlineStore, marks: CachedMark, has_history: Callable[[], bool]) -> None:
         view = context.view
+        self.version, self.context = view.version, context
         self.is_stream = context.is_stream
         self.ends_at_newest = view.leading_edge == "latest_event"
         require_online(view)
@@ -63,7 +80,7 @@ class ViewReader:
         self.source = view.source.name
         self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
         self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
-        self._prefix = online.entity_key(view.name, view.version, "")
+        self.prefix = online.entity_key(view.name, view.version, "")
         numbers = {window: number for number, window in enumerate(context.windows)}
         self.features = view.features
         self.windows_of = [frozenset(numbers[window] for window in feature.windows) for feature in view.features]
@@ -106,7 +123,7 @@ class ViewReader:
 
     def key(self, keys: Mapping[str, Any]) -> bytes:
         """The online key of an entity; raises InputError where the join keys are not right."""
-        return self._prefix + self._encode(keys).encode()
+        return self.prefix + self._encode(keys).encode()
 
     def time_of(self, read_us: int, *, now: bool) -> ReadTime:
         """Where the view's windows end for a read at this time, which is `now` or another one.
@@ -142,6 +159,11 @@ class ViewReader:
         if mark is None:
             return [self.nothing(time) for _ in parts]
         return [self.fold(each, mark, time) for each in parts]
+
+    def sample(self, keys: Sequence[bytes], parts: Sequence[Sequence[bytes | None]], rows: Sequence["ViewValues"]) -> None:
+        """Let a share of what was read be noted; what is not ready has no values to note."""
+        if self.sampler is not None and rows and rows[0].held is not None:
+            self.sampler.note(self, keys, parts, rows)
 
     def nothing(self, time: ReadTime, *, arrived: bool = True) -> "ViewValues":
         """An entity without values: the view is not ready, or its parts have not arrived in time."""
@@ -239,7 +261,7 @@ class FeatureVector:
         self._service, self._parts = service, parts
         self.values: dict[str, Any] = dict(zip(service.names, service.values_of(parts)))  # noqa: B905 - as many; being strict costs a quarter
         if service.may_overflow:
-            self.values = {name: _shown(value) for name, value in self.values.items()}
+            self.values = {name: shown(value) for name, value in self.values.items()}
 
     @property
     def read_at(self) -> datetime:
@@ -262,9 +284,10 @@ class FeatureVector:
         return f"FeatureVector({self.values!r})"
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
+    """A value as it is told: None where it does not fit its type."""
     if isinstance(value, list):
-        return [_shown(each) for each in value]
+        return [shown(each) for each in value]
     return None if value is OVERFLOW else value
 
 
@@ -304,8 +327,9 @@ class ServiceReader:
             times = [reader.time_of(read_us, now=now) for reader in self.readers]  # after them
         columns = []
         for number, (reader, mark, time) in enumerate(zip(self.readers, marks, times, strict=True)):
-            parts = found[number * len(requests) : (number + 1) * len(requests)]
-            columns.append(reader.fold_all(mark, parts, time))
+            span = slice(number * len(requests), (number + 1) * len(requests))
+            columns.append(reader.fold_all(mark, found[span], time))
+            reader.sample(flat[span], found[span], columns[-1])
         return [FeatureVector(self, row) for row in zip(*columns, strict=True)]
 
     def keys_of(self, requests: Sequence[Mapping[str, Any]]) -> list[list[bytes]]:
