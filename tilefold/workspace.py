@@ -31,6 +31,8 @@ from tilefold.serving.explain import explain
 from tilefold.serving.explained import Explanation
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
+from tilefold.serving.parity import Asked, recompute
+from tilefold.serving.parity_report import ParityReport
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.prune import prune
 from tilefold.serving.read import FeatureVector, Status
@@ -53,6 +55,7 @@ from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
+from tilefold.stores.stream_parts import log_number
 
 __all__ = ["FeatureVector", "Receipt", "Status", "Workspace"]
 
@@ -444,6 +447,23 @@ class Workspace:
         """
         selections = [(self.context(view.name), numbers) for view, numbers in self.definitions.selection(name)]
         return features_for_events(selections, checked_spine(spine), timestamp)
+
+    def parity(self, view: str, since: datetime | None = None, samples_max: int | None = None) -> ParityReport:
+        """Recompute what was sampled of served values (see `sampling`) from the event log; a stream is drained into it first.
+
+        Parameters
+        ----------
+        since
+            Only those served at this time or later; None: all that are kept.
+        samples_max
+            At most so many, the newest.
+        """
+        context, asked = self.context(view), Asked(0 if since is None else to_us(checked_time("since", since)), samples_max)
+        self._parts.flush_samples()
+        if not context.is_stream or not context.samples.days():
+            return recompute(context, asked)
+        self.drain(context.view.source.name)
+        return recompute(context, asked, log_number(self.stream_log(context.view.source.name).incarnation))
 
     def explain(
         self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False

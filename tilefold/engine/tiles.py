@@ -30,10 +30,10 @@ def prepare_events(events: pl.LazyFrame, layout: Layout, timestamp_field: str, s
     ready = events.with_columns(time).filter(pl.col(TIME) >= since_us)
     if not layout.ordered:
         return ready
-    return ready.with_columns(_tie(events).alias(TIE)).sort(TIME, TIE)
+    return ready.with_columns(tie_expr(events).alias(TIE)).sort(TIME, TIE)
 
 
-def _tie(events: pl.LazyFrame) -> pl.Expr:
+def tie_expr(events: pl.LazyFrame) -> pl.Expr:
     """What orders events of one time: the event id where the output keeps it, else a hash of the output row."""
     schema = events.collect_schema()
     if "event_id" in schema:

@@ -46,6 +46,11 @@ class Assembly:
         self._readers: dict[str, ServiceReader] = {}
         self._history: dict[str, tuple[bool, float]] = {}
 
+    def flush_samples(self) -> None:
+        """Write what has been sampled until now."""
+        if self.sampler is not None:
+            self.sampler.flush()
+
     def close(self) -> None:
         """Write what has been sampled."""
         if self.sampler is not None:
