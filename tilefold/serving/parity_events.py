@@ -86,7 +86,7 @@ def events_behind(context: ViewContext, log: LogSnapshot, samples: pl.DataFrame)
 
 @dataclass(frozen=True, slots=True)
 class _Cuts:
-    """Where some samples differ in what they could see: the epochs of their marks, by shard their places, when they were served."""
+    """Where samples differ in what they could see: the epochs of their marks, by shard their places, when they were served."""
 
     epochs: np.ndarray
     places: Mapping[int, np.ndarray]
