@@ -41,7 +41,7 @@ from tilefold.types import Float64, Int64, String, Timestamp
 SOURCE, BILLED = "pushed", "billed"
 APPEND_EVERY = 20  # pushes
 BATCH, PUSH_EVERY_S = 50, 0.1
-KEYS_AT_ONCE = 50
+KEYS_AT_ONCE = 200
 HISTORY = timedelta(days=3)
 SCHEDULE = timedelta(minutes=1)
 _UNITS, _AMOUNT, _LABEL = Field("units", Int64), Field("amount", Float64), Field("label", String)
