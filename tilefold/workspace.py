@@ -29,6 +29,7 @@ from tilefold.serving.definitions import Given, load_definitions
 from tilefold.serving.events import Frame
 from tilefold.serving.explain import explain
 from tilefold.serving.explained import Explanation
+from tilefold.serving.forget import Forgetting, PassedStream
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
 from tilefold.serving.parity import Asked, recompute
@@ -39,6 +40,7 @@ from tilefold.serving.read import FeatureVector, Status
 from tilefold.serving.reports import (
     CompactionReport,
     DrainReport,
+    ForgetReport,
     MaterializeReport,
     PruneReport,
     Receipt,
@@ -388,6 +390,38 @@ class Workspace:
         Their files stay on disk until the table is vacuumed. Raises `InputError` where `keep` is below 1.
         """
         return prune(self.context(view), self.online_store, keep)
+
+    def forget(self, view: str, keys: Mapping[str, Any]) -> ForgetReport:
+        """Take an entity out of everything that is kept of it: logs, tables, the online store, and the files of all these.
+
+        Its events are those of the view's source whose columns hold these keys; they leave every view of that source. What
+        comes after is counted as if it were new. Run it while nothing builds: `left` tells what was built meanwhile.
+
+        Parameters
+        ----------
+        keys
+            The join keys of the view.
+
+        Raises
+        ------
+        InputError
+            If the keys are not the view's, are no columns of its source, or some view makes them of other columns.
+        StoreUnavailableError
+            If a server does not answer, or a stream writer takes too long. Run it again.
+        """
+        context = self.context(view)
+        source = context.view.source.name
+        contexts = [self.context(each.name) for each in self.definitions.views_of(source)]
+        forgetting, desk = Forgetting(context, contexts, keys), self._parts.events(source)
+        stream = self._passed_stream(source) if desk.has_stream else None
+        return forgetting.run(self.online_store, desk.dead_letters, stream)
+
+    def _passed_stream(self, source: str) -> PassedStream:
+        """The stream log, once its events up to now are in the event log and in the stream parts."""
+        positions = {shard: place.position for shard, place in self.drain(source).places.items()}
+        desk = self._parts.streams(source)
+        desk.make_visible(positions, wait=True)
+        return PassedStream(desk.log, positions)
 
     def newest_as_of(self, view: str) -> datetime:
         """The newest watermark that is due: `floor(now - data_delay, batch_schedule)`."""

@@ -179,3 +179,30 @@ def test_demo_of_a_slice_ends_with_served_values(tilefold: Run, tmp_path: Path) 
     assert "PRESENT" in out
     assert "Where to look next" in out
     assert "flights_7d" in out
+
+
+def test_forget_takes_an_entity_out(tilefold: Run) -> None:
+    """It says what it removed and what is left to do by hand; the entity is unknown from then on, others stay."""
+    tilefold("materialize", "spend")
+    code, out, _ = tilefold("forget", "spend", "user=1", "--yes")
+    assert (code, "2 events of 1 days removed" in out, "payments.parquet too" in out) == (0, True, True)
+    for user, value in ((1, None), (2, 9.0)):
+        _, out, _ = tilefold("get", "spend", f"user={user}", "--json")
+        assert json.loads(out)["values"] == {"spend.amount_sum_36500d": value}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("spend", "user=1"), "wants consent, and nobody sits at this input"),
+        (("spend", "--yes"), "join key 'user' is missing"),
+        (("spend", "user=one", "--yes"), "join key 'user' is Int64"),
+        (("spent", "user=1", "--yes"), "spent"),
+    ],
+)
+def test_forget_is_not_done_by_mistake(tilefold: Run, arguments: tuple[str, ...], told: str) -> None:
+    """Without consent, or with a wrong name or key, nothing is removed, and it says what is meant."""
+    tilefold("materialize", "spend")
+    code, _, err = tilefold("forget", *arguments)
+    assert (code, told in err) == (2, True)
+    assert "4.0" in tilefold("get", "spend", "user=1", "--json")[1]

@@ -14,6 +14,7 @@ import typer
 import tilefold
 from tilefold.cli import keys as api_keys
 from tilefold.cli import show
+from tilefold.cli.consent import require_consent
 from tilefold.cli.demo import run_demo
 from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.endings import leave_in_order
@@ -23,6 +24,7 @@ from tilefold.cli.replaying import run_replay
 from tilefold.cli.serving import Asked, run_serve
 from tilefold.cli.session import Session
 from tilefold.cli.show_explained import explanation
+from tilefold.cli.show_forgotten import forgotten
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
 from tilefold.server.explain_json import as_json as as_plain
@@ -181,6 +183,22 @@ def prune(
     """Remove old compactions of a view; the one that is served, and those whose sync has begun, always stay."""
     with _opened(context) as workspace:
         print(show.pruned(workspace.prune(view, keep)))  # noqa: T201
+
+
+@app.command()
+def forget(
+    context: typer.Context,
+    view: ViewName,
+    keys: Keys = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take an entity out of everything that is kept of it: logs, tables, the online store, and their files."""
+    with _opened(context) as workspace:
+        entity = _entity(workspace, view, keys)
+        require_consent(f"Forget {entity} of view '{view}' for good?", given=yes)
+        report = workspace.forget(view, entity)
+        print(forgotten(report))  # noqa: T201
+        raise typer.Exit(FAULT if report.left else 0)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from tilefold.engine.time import day_of
 from tilefold.serving.context import ViewContext, transforming
 from tilefold.serving.reports import DayReport, TilesReport
 from tilefold.stores.event_columns import EPOCH
-from tilefold.stores.log_snapshot import DayFiles, LogSnapshot
+from tilefold.stores.log_snapshot import NO_EVENTS, DayFiles, LogSnapshot
 from tilefold.stores.tile_table import TileTable
 
 Progress = Callable[[date], None]
@@ -26,7 +26,6 @@ Progress = Callable[[date], None]
 EVENTS_PER_PASS = 10_000_000  # of one day that are grouped at once; a larger day is grouped bucket by bucket
 DAY_EVENTS_PER_BUCKET = 2_000_000
 LOG_EVENTS_PER_BUCKET = 5_000_000
-NO_EVENTS = 0  # the fingerprint of a day without events
 
 
 def no_progress(day: date) -> None:

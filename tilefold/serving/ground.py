@@ -13,10 +13,10 @@ import polars as pl
 from tilefold.engine.layout import FIRST
 from tilefold.engine.time import DAY_US, day_of, day_start_us
 from tilefold.errors import ConflictError, complaint
-from tilefold.serving.building import NO_EVENTS, Progress, build_days, no_progress
+from tilefold.serving.building import Progress, build_days, no_progress
 from tilefold.serving.context import ViewContext
 from tilefold.stores.event_log import Barrier
-from tilefold.stores.log_snapshot import LogSnapshot
+from tilefold.stores.log_snapshot import NO_EVENTS, LogSnapshot
 from tilefold.stores.tile_snapshot import TileSnapshot
 
 HELD_TILES_MAX = 3_000_000

@@ -8,9 +8,9 @@ next one anyway. Days that were never built are no wound, unless windows reach t
 from datetime import date
 
 from tilefold.engine.time import day_of
-from tilefold.serving.building import NO_EVENTS
 from tilefold.serving.compaction import built_reads, days_in_reach
 from tilefold.serving.context import ViewContext
+from tilefold.stores.log_snapshot import NO_EVENTS
 
 
 def days_to_heal(context: ViewContext) -> list[date]:

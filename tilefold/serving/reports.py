@@ -6,6 +6,7 @@ The rule: numbers carry their unit in the name, and a report says what was done,
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from tilefold.stores.stream_log import Place
 
@@ -203,3 +204,50 @@ class MaterializeReport:
     compaction: CompactionReport | None
     sync: SyncReport | None
     skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenView:
+    """What was taken out of one version of a view: tiles, parts of compactions, online keys."""
+
+    view: str
+    version: str
+    tiles: int
+    parts: int
+    online: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReport:
+    """What was taken out of an entity.
+
+    Attributes
+    ----------
+    events
+        Rows of the event log, repeats included.
+    days
+        The UTC dates that they lay on. Other views of the source are built anew for these at their next compaction.
+    dead_letters
+        Refused events that named it.
+    files_removed
+        Files of earlier versions of the tables that were deleted.
+    online_files_rewritten, stream_files_rewritten
+        Whether the servers' own files are free of it; False where the server keeps them its own way.
+    source_files
+        Where the files are that the source imports: it must be taken out of these by hand, or the next import brings it back.
+    left
+        Where it still stands, since somebody wrote meanwhile: forget it again.
+    """
+
+    source: str
+    entity: Mapping[str, Any]
+    events: int
+    days: tuple[date, ...]
+    dead_letters: int
+    views: tuple[ForgottenView, ...]
+    files_removed: int
+    online_files_rewritten: bool
+    stream_files_rewritten: bool
+    source_files: str | None
+    left: tuple[str, ...]
+    duration_s: float

@@ -26,6 +26,7 @@ from tilefold.stores.compacted_snapshot import (
 from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
+from tilefold.stores.rewriting import Rewriting
 
 _RUN = "run_id"
 _T = TypeVar("_T")
@@ -140,6 +141,19 @@ class CompactedTable:
         if self._table.snapshot().version >= 0:
             self._table.commit(decide)
         return removed
+
+    def forget(self, matches: pl.Expr) -> int:
+        """Take the keys out of every compaction for which `matches` holds; how many parts that was.
+
+        The one case in which a compaction changes: it is as if the keys had never been.
+        """
+        rewriting = Rewriting(self._table, matches, keep_empty=True)
+        rewriting.run()
+        return rewriting.rows
+
+    def drop_history(self) -> list[str]:
+        """See `Table.drop_history`."""
+        return self._table.drop_history()
 
     def vacuum(self, retention_hours: int = 168) -> list[str]:
         """Delete files that no version younger than `retention_hours` names; returns their paths."""

@@ -15,6 +15,7 @@ from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.drained_places import drained_places, place_claims
 from tilefold.stores.event_columns import DATE, EVENT_ID, INGESTED_AT, POSITION, SHARD, TIMESTAMP
+from tilefold.stores.rewriting import Rewriting
 from tilefold.stores.small_files import files_to_merge
 from tilefold.stores.stream_log import Entry, Place
 from tilefold.stores.stream_payload import decode_refused
@@ -88,6 +89,16 @@ class DeadLetters:
         """All of them."""
         snapshot = self._table.snapshot()
         return snapshot.scan(snapshot.files)
+
+    def forget(self, matches: pl.Expr) -> int:
+        """Take out those for which `matches` holds; how many."""
+        rewriting = Rewriting(self._table, matches)
+        rewriting.run()
+        return rewriting.rows
+
+    def drop_history(self) -> list[str]:
+        """See `Table.drop_history`."""
+        return self._table.drop_history()
 
     def vacuum(self, retention_hours: int = 168) -> list[str]:
         """Delete files that no version younger than `retention_hours` names; returns their paths."""

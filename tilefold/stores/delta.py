@@ -115,10 +115,20 @@ class Table:
 
         Anything younger than a running build must be kept: its staged files are not named yet.
         """
+        return self._vacuum(retention_hours, full=True)
+
+    def drop_history(self) -> list[str]:
+        """Delete at once the files that earlier commits have removed, and no others; returns their paths.
+
+        Files of a running build stay. Who reads an earlier version fails, and must read the newest one.
+        """
+        return self._vacuum(0, full=False)
+
+    def _vacuum(self, retention_hours: int, *, full: bool) -> list[str]:
         with self._lock, writing(self.spec.uri):
             if (head := self._refreshed()) is None:
                 return []
-            return head.vacuum(retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
+            return head.vacuum(retention_hours, dry_run=False, enforce_retention_duration=False, full=full)
 
     def _attempt(self, decide: Callable[[Snapshot], Change | None]) -> int | None:
         """The version after one try, None when another writer came first."""

@@ -31,9 +31,10 @@ from tilefold.stores.event_frames import collected, conform, learn_columns
 from tilefold.stores.log_barriers import number_barrier
 from tilefold.stores.log_changes import append_day, import_day, replace_day
 from tilefold.stores.log_days import dates_between, first_of_each, rows_by_day
-from tilefold.stores.log_results import AppendResult, Barrier
-from tilefold.stores.log_snapshot import LogSnapshot
+from tilefold.stores.log_results import AppendResult, Barrier, Forgotten
+from tilefold.stores.log_snapshot import NO_EVENTS, LogSnapshot, fingerprints
 from tilefold.stores.log_writes import LogWrite
+from tilefold.stores.rewriting import Rewriting
 from tilefold.stores.staged_days import StagedDays
 from tilefold.stores.stream_log import Entry
 from tilefold.stores.stream_payload import decode_frame
@@ -192,6 +193,26 @@ class EventLog:
         assert self.columns is not None, "a stream source declares its columns"
         rows = decode_frame(entries, self.columns, arrivals=True)
         return rows.with_columns(pl.Series(EPOCH, epochs, dtype=pl.Int64))
+
+    def forget(self, matches: pl.Expr) -> Forgotten:
+        """Take out every event for which `matches` holds, repeats too; earlier versions go with `drop_history`.
+
+        Raises
+        ------
+        ConflictError, FileError, FormatError
+            As `Table.commit`.
+        """
+        rewriting = Rewriting(self._table, matches)
+        version = rewriting.run()
+        if not rewriting.rows:
+            return Forgotten(0, {})
+        before, after = (fingerprints(self.snapshot(each)) for each in (version - 1, version))  # a commit follows its decision
+        changed = {day: (mark, after.get(day, NO_EVENTS)) for day, mark in before.items()}
+        return Forgotten(rewriting.rows, {day: marks for day, marks in changed.items() if marks[0] != marks[1]})
+
+    def drop_history(self) -> list[str]:
+        """See `Table.drop_history`."""
+        return self._table.drop_history()
 
     def take_barrier(self) -> Barrier:
         """Number the next compaction of the source and mark its place in the log."""

@@ -139,8 +139,16 @@ class KafkaLog:
 
     def trim(self, upto: Mapping[int, int]) -> int:
         """See `StreamLog`. Ages are those that producers stamped."""
+        return self._trim(upto, self._keep_s)
+
+    def drop(self, upto: Mapping[int, int]) -> bool:
+        """See `StreamLog`. Brokers delete the files in their own time."""
+        self._trim(upto, 0)
+        return False
+
+    def _trim(self, upto: Mapping[int, int], keep_s: float) -> int:
         ends, starts = self._ends(), self.starts()
-        before_ms = int((time.time() - self._keep_s) * 1000)
+        before_ms = int((time.time() - keep_s) * 1000)
         young = self._link.since(upto, before_ms)
         cuts = {shard: min(place, ends[shard], _or_end(young[shard], ends[shard])) for shard, place in upto.items()}
         cuts = {shard: cut for shard, cut in cuts.items() if cut > starts[shard]}

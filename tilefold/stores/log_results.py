@@ -1,5 +1,6 @@
 """What writing to an event log tells its caller."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -30,3 +31,19 @@ class Barrier:
 
     number: int
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was taken out of a log.
+
+    Attributes
+    ----------
+    rows
+        How many, repeats included.
+    days
+        Dates that changed, each with the fingerprint of its files before and after.
+    """
+
+    rows: int
+    days: Mapping[date, tuple[int, int]]

@@ -17,6 +17,9 @@ from tilefold.stores.event_columns import DATE, EPOCH, EVENT_ID, IMPORTED, ORIGI
 from tilefold.stores.log_barriers import last_barrier
 from tilefold.stores.stream_log import Place
 
+NO_EVENTS = 0
+"""The fingerprint of a day without events. Do not change: it is on disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class DayFiles:
@@ -123,3 +126,8 @@ class LogSnapshot:
 
     def _files(self, dates: Collection[date]) -> pl.DataFrame:
         return self.pinned.files.filter(pl.col(DATE).is_in(list(dates)))
+
+
+def fingerprints(log: LogSnapshot) -> dict[date, int]:
+    """Of every date that holds events the fingerprint of its files."""
+    return {day: files.fingerprint for day, files in log.days().items()}

@@ -27,6 +27,7 @@ from tilefold.stores.online_samples import StoreUsage, scan, stamp_of, usage
 from tilefold.stores.online_scripts import BEGIN, BEGUN_PREFIX, COMMIT, MARK_FIELD, REMOVE, WRITE
 from tilefold.stores.round_trips import packed
 from tilefold.stores.script_runner import SCRIPT_KEYS, SLICE_KEYS, Call, batched, spans
+from tilefold.stores.server_files import rewrite_files
 from tilefold.stores.stream_parts import Seeded, StreamParts
 
 # HMGET key b s, as it goes over the wire.
@@ -201,6 +202,18 @@ class OnlineStore:
     def drop_part(self, key: bytes) -> None:
         """Remove a batch part whatever its stamp says: for bytes that are broken."""
         self._link.command(b"HDEL", key, b"b")
+
+    def forget(self, view: str, version: str, keys: Sequence[bytes]) -> int:
+        """Delete entities, whatever their parts say; how many there were."""
+        there = 0
+        for some in batched(keys, SLICE_KEYS):
+            there += self._link.command(b"DEL", *some)
+        self.forget_emptied(view, version, keys)
+        return there
+
+    def rewrite_files(self) -> bool:
+        """See `server_files.rewrite_files`."""
+        return rewrite_files(self._link)
 
     def remove_emptied(self, view: str, version: str, keys: Iterable[bytes], below: Mark) -> int:
         """Delete those keys whose batch part is empty, stamped at or below `below` and the mark, and alone; how many."""

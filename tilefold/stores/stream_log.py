@@ -117,6 +117,10 @@ class StreamLog(Protocol):
         """Drop entries at or before these positions that are older than the log keeps at least; how many are left."""
         ...
 
+    def drop(self, upto: Mapping[int, int]) -> bool:
+        """Drop entries at or before these positions, whatever their age; False where the servers' files may still hold them."""
+        ...
+
     def events(self) -> int:
         """How many events this incarnation ever accepted."""
         ...

@@ -15,6 +15,7 @@ from tilefold.errors import InputError, complaint
 from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
+from tilefold.stores.rewriting import Partition, Rewriting
 from tilefold.stores.tile_snapshot import BUCKET, BUILT_FROM, DATE, PARTITIONS, TileSnapshot
 
 CHUNK_DAYS = 30  # per commit: a crash loses at most these, and a year makes a dozen commits
@@ -117,6 +118,28 @@ class TileTable:
                 version = self._commit(chunk, built_from)
                 chunk = {}
         return self._commit(chunk, built_from) if chunk or version < 0 else version
+
+    def forget(self, matches: pl.Expr, moved: Mapping[date, tuple[int, int]]) -> int:
+        """Take the tiles out for which `matches` holds; how many.
+
+        Parameters
+        ----------
+        moved
+            Days whose events changed by the same: the fingerprint before and after. Tiles that were built from the former are
+            then those of the latter.
+        """
+
+        def stand(partition: Partition) -> Partition:
+            marks: dict[object, int] = {day: after for day, (before, after) in moved.items() if before == partition[BUILT_FROM]}
+            return {**partition, BUILT_FROM: marks[day]} if (day := partition[DATE]) in marks else partition
+
+        rewriting = Rewriting(self._table, matches, moved=stand, keep_empty=True)
+        rewriting.run()
+        return rewriting.rows
+
+    def drop_history(self) -> list[str]:
+        """See `Table.drop_history`."""
+        return self._table.drop_history()
 
     def vacuum(self, retention_hours: int = 168) -> list[str]:
         """Delete files that no version younger than `retention_hours` names; returns their paths."""

@@ -21,6 +21,7 @@ from tilefold.stores.online_connect import check, client_of
 from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.round_trips import packed
 from tilefold.stores.script_runner import Call, Script, batched
+from tilefold.stores.server_files import rewrite_files
 from tilefold.stores.store_errors import STREAM
 from tilefold.stores.stream_log import Entry, NewEntry, Place
 from tilefold.stores.valkey_log_parts import batch_entries, check_synced, chunks, read_command, runs_of
@@ -140,7 +141,14 @@ class ValkeyLog:
 
     def trim(self, upto: Mapping[int, int]) -> int:
         """See `StreamLog`. When memory is short, entries are kept for `PRESSED_KEEP_S` only."""
-        keep_ms = int(self._keep_s * 1000)
+        return self._trim(upto, int(self._keep_s * 1000))
+
+    def drop(self, upto: Mapping[int, int]) -> bool:
+        """See `StreamLog`."""
+        self._trim(upto, 0)
+        return rewrite_files(self._link)
+
+    def _trim(self, upto: Mapping[int, int], keep_ms: int) -> int:
         limits = [b"%d" % keep_ms, b"%d" % min(keep_ms, PRESSED_KEEP_S * 1000), b"%f" % MEMORY_SHARE]
         pairs = [b"%d" % number for pair in upto.items() for number in pair]
         return int(self._ask(TRIM, self._key, [*limits, *pairs]))
