@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from tests.pipelines import DAY, Clock, day, declare, frame, wide_features
-from tests.streams import record, source, view_of
-from tilefold import Workspace
+from tests.streams import USER, record, source, view_of
+from tilefold import Aggregate, Field, Workspace, stream_feature_view
 from tilefold.serving.parity_report import Finding, ParityReport
 from tilefold.serving.sampling import Sampling
+from tilefold.types import Int64
 
 ALL = Sampling(rate=1, seed=7)
 VIEW = view_of(source())
@@ -183,3 +185,45 @@ def test_samples_are_of_days_and_old_ones_go(ws: Workspace, clock: Clock) -> Non
     ws.parity("spend")
     assert len(ws.context("spend").samples.days()) == 2
     assert ws.context("spend").samples.of_day(clock.now.date()).schema["spend__units_sum_1d"] == pl.Int64
+
+
+def test_a_forgotten_entity_has_no_samples(ws: Workspace) -> None:
+    """Forgetting takes the samples of an entity too; those of others are right as before."""
+    read(ws)
+    ws.forget("spend", {"user": "u3"})
+    report = ws.parity("spend")
+    assert (report.samples, found(report)) == (USERS, {Finding.RIGHT})
+    assert "u3" not in ws.context("spend").samples.of_day(day(9.5).date())["tf_entity"].to_list()
+
+
+def test_appended_events_that_a_seeding_took_in_were_seen(tmp_path: Path, online_url: str, stream_url: str) -> None:
+    """Events behind the watermark that were appended before the first sync are in the stream parts that it writes."""
+    name, clock = f"parity-{tmp_path.name}", Clock(day(9.5))
+    with Workspace(tmp_path, [VIEW], online_url, clock, name, stream=stream_url, sampling=ALL) as seeded:
+        rows = [record(f"u{user}", at, 5, f"{user}-{at}") | {"amount": 1.0} for user in range(USERS) for at in (8.5, 9.25)]
+        seeded.append("pushed", pl.DataFrame(rows))
+        seeded.materialize("spend", day(9))
+        read(seeded)
+        assert found(seeded.parity("spend")) == {Finding.RIGHT}
+        clock.now += timedelta(seconds=1)
+        seeded.append("pushed", pl.DataFrame([record("u1", 9.3, 7, "new") | {"amount": 1.0}]))
+        read(seeded)
+        assert found(seeded.parity("spend")) == {Finding.RIGHT, Finding.LATE}
+
+
+def test_a_transformation_that_drops_rows_is_followed(tmp_path: Path, online_url: str, stream_url: str) -> None:
+    """Where output rows are not those of the log one by one, which of them a read saw is still told."""
+
+    def paid(pushed: pl.LazyFrame) -> pl.LazyFrame:
+        return pushed.filter(pl.col("units") > 1).select("user", "at", "units")
+
+    features = [Aggregate(input_column=Field("units", Int64), function="last", time_window=timedelta(days=30))]
+    sample: dict[str, Any] = {"name": "spend", "source": source(), "entities": [USER], "features": features}
+    view = stream_feature_view(**sample, feature_start_time=day(0))(paid)
+    name = f"parity-{tmp_path.name}"
+    with Workspace(tmp_path, [view], online_url, Clock(day(9.5)), name, stream=stream_url, sampling=ALL) as filtered:
+        for step in range(4):
+            push(filtered, [(user, 9.3 + step / 100, step) for user in range(USERS)])
+            read(filtered)
+        report = filtered.parity("spend")
+        assert report.total == {Finding.RIGHT: 4 + USERS, Finding.LATE: 3 * USERS}

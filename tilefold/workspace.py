@@ -414,6 +414,7 @@ class Workspace:
         contexts = [self.context(each.name) for each in self.definitions.views_of(source)]
         forgetting, desk = Forgetting(context, contexts, keys), self._parts.events(source)
         stream = self._passed_stream(source) if desk.has_stream else None
+        self._parts.flush_samples()
         return forgetting.run(self.online_store, desk.dead_letters, stream)
 
     def _passed_stream(self, source: str) -> PassedStream:

@@ -41,6 +41,7 @@ def test_every_check_passes_but_the_one_of_age(shop: Shop) -> None:
         (ONLINE, "stamps_not_ahead"): True,
         (ONLINE, "sample_equals_reference"): True,
         (ONLINE, "watermark_is_fresh"): False,
+        (ONLINE, "served_values_were_right"): True,
     }
     assert found[ONLINE, "watermark_is_fresh"].severity is dg.AssetCheckSeverity.WARN
     assert found[TILES, "events_conserved"].partition == DAYS[3]

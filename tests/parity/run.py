@@ -74,7 +74,9 @@ def views_of(start: datetime) -> list[FeatureView]:
     features = [Aggregate(input_column=c, function=f, time_window=w) for c, f, w in wanted]
     exact = Aggregate(input_column=_UNITS, function="sum", time_window=timedelta(minutes=30), trailing_edge="exact")
     stream = stream_feature_view(name="live", source=pushed, features=[*features, exact], **given)(_passed)
-    attributes = batch_feature_view(name="newest", source=billed, features=[Attribute("label", String)], ttl=day, **given)(_passed)
+    attributes = batch_feature_view(name="newest", source=billed, features=[Attribute("label", String)], ttl=day, **given)(
+        _passed
+    )
     return [stream, batch_feature_view(name="closed", source=billed, features=features, **given)(_passed), attributes]
 
 
@@ -98,7 +100,7 @@ class Outcome:
     def __str__(self) -> str:
         findings = [f"{each.view}: {each.samples:,} reads, {_counts(each)}, {each.dropped:,} dropped" for each in self.reports]
         events = f"{self.pushed:,} events pushed ({self.late:,} late, {self.duplicates:,} sent again)"
-        head = f"seed {self.seed}: {self.reads:,} reads in {self.seconds:.0f} s beside {events} and {self.compactions} compactions"
+        head = f"seed {self.seed}: {self.reads:,} reads in {self.seconds:.0f} s, {events}, {self.compactions} compactions"
         return "\n".join([head, *findings])
 
 
@@ -124,10 +126,9 @@ class Run:
         with self._ws:
             self._begin()
             began_s = time.monotonic()
-            with self._working(self._push, self._compact):
-                with ThreadPoolExecutor(readers) as pool:
-                    done = [pool.submit(self._read, reads, number) for number in range(readers)]
-                    [each.result() for each in done]
+            with self._working(self._push, self._compact), ThreadPoolExecutor(readers) as pool:
+                done = [pool.submit(self._read, reads, number) for number in range(readers)]
+                [each.result() for each in done]
             self.outcome.seconds = time.monotonic() - began_s
             self._tell(f"{self.outcome.reads:,} reads in {self.outcome.seconds:.0f} s; now they are recomputed")
             self.outcome.reports = [self._ws.parity(view.name) for view in self._views]
@@ -136,7 +137,9 @@ class Run:
     def _begin(self) -> None:
         """Some days of history, compacted and synced."""
         span_s = HISTORY.total_seconds()
-        rows = [self._event(self._start + timedelta(seconds=self._drawn.uniform(0, span_s - 1))) for _ in range(40 * self._users)]
+        rows = [
+            self._event(self._start + timedelta(seconds=self._drawn.uniform(0, span_s - 1))) for _ in range(40 * self._users)
+        ]
         for source in (SOURCE, BILLED):
             self._append(source, rows)
         for view in self._views:

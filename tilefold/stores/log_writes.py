@@ -13,8 +13,8 @@ import polars as pl
 from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile
 from tilefold.stores.delta_snapshot import Snapshot
-from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, INGESTED_AT, ORIGIN, POSITION, REPLACED, SHARD, TIMESTAMP
-from tilefold.stores.log_changes import DayChange, LogDay
+from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, INGESTED_AT, ORIGIN, POSITION, SHARD, TIMESTAMP
+from tilefold.stores.log_changes import DayChange, LogDay, replaced_claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class LogWrite:
             if not changed:
                 return None
             adds, removes = [add for day in changed for add in day.adds], pl.concat(day.removes for day in changed)
-            return Change(adds, removes, _claims(removes, epoch))
+            return Change(adds, removes, replaced_claims(removes, epoch))
 
         return self.table.commit(decide)
 
@@ -93,9 +93,3 @@ class LogWrite:
             pl.lit(None, pl.Int32).alias(SHARD),
             pl.lit(None, pl.Int64).alias(POSITION),
         )
-
-
-def _claims(removes: pl.DataFrame, epoch: int) -> dict[str, int]:
-    """What tells later that rows of some dates were replaced: values served before rightly differ from the log since."""
-    days = removes[DATE].unique().sort()
-    return dict.fromkeys([REPLACED, *(f"{REPLACED}/{day}" for day in days)], epoch) if len(days) else {}

@@ -5,7 +5,7 @@ its stream part held the log. Samples older than the days that are kept go in th
 fit, and were dropped, stands beside the samples of their day: application transaction `tilefold/dropped/<day>`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -14,6 +14,7 @@ from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.event_columns import DATE
+from tilefold.stores.rewriting import Rewriting
 from tilefold.stores.small_files import files_to_merge
 
 SAMPLED, READ, END = "tf_sampled_us", "tf_read_us", "tf_end_us"
@@ -84,6 +85,16 @@ class SampleTable:
         """The samples of a day, in the order in which they were served."""
         snapshot = self._table.snapshot()
         return snapshot.collect(snapshot.scan(snapshot.files.filter(pl.col(DATE) == day)).drop(DATE).sort(SAMPLED, ENTITY))
+
+    def forget(self, entities: Sequence[str]) -> int:
+        """Take out the samples of some entities; how many."""
+        rewriting = Rewriting(self._table, pl.col(ENTITY).is_in(list(entities)))
+        rewriting.run()
+        return rewriting.rows
+
+    def drop_history(self) -> list[str]:
+        """See `Table.drop_history`."""
+        return self._table.drop_history()
 
     def vacuum(self, retention_hours: int = 168) -> list[str]:
         """Delete files that no version younger than `retention_hours` names; returns their paths."""
