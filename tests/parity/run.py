@@ -4,6 +4,7 @@ The rule: what events come is drawn from the seed: most of them now, some out of
 sent again. What reads, compactions and syncs meet of them is up to the machine.
 """
 
+import math
 import random
 import threading
 import time
@@ -40,7 +41,7 @@ from tilefold.types import Float64, Int64, String, Timestamp
 
 SOURCE, BILLED = "pushed", "billed"
 APPEND_EVERY = 20  # pushes
-BATCH, PUSH_EVERY_S = 50, 0.1
+BATCH, PUSH_EVERY_S, COMPACT_EVERY_S = 20, 0.2, 5.0
 KEYS_AT_ONCE = 200
 HISTORY = timedelta(days=3)
 SCHEDULE = timedelta(minutes=1)
@@ -121,13 +122,13 @@ class Run:
         self._ws = Workspace(base, self._views, sampling=sampling)
         self.outcome = Outcome(seed)
 
-    def go(self, reads: int, readers: int = 2) -> Outcome:
-        """Read so often while all goes on, and recompute."""
+    def go(self, reads: int, readers: int = 2, seconds_max: float = math.inf) -> Outcome:
+        """Read so often, or for so long, while all goes on, and recompute."""
         with self._ws:
             self._begin()
             began_s = time.monotonic()
             with self._working(self._push, self._compact), ThreadPoolExecutor(readers) as pool:
-                done = [pool.submit(self._read, reads, number) for number in range(readers)]
+                done = [pool.submit(self._read, reads, began_s + seconds_max, number) for number in range(readers)]
                 [each.result() for each in done]
             self.outcome.seconds = time.monotonic() - began_s
             self._tell(f"{self.outcome.reads:,} reads in {self.outcome.seconds:.0f} s; now they are recomputed")
@@ -159,9 +160,9 @@ class Run:
                 self._end.set()
             [each.result() for each in going]
 
-    def _read(self, reads: int, number: int) -> None:
+    def _read(self, reads: int, until_s: float, number: int) -> None:
         drawn = random.Random(self.outcome.seed + number)
-        while self.outcome.reads < reads and not self._end.is_set():
+        while self.outcome.reads < reads and time.monotonic() < until_s and not self._end.is_set():
             view = drawn.choices(self._views, [6, 1, 1])[0]
             keys = [{"user": f"u{drawn.randrange(self._users)}"} for _ in range(KEYS_AT_ONCE)]
             self._ws.get_features_batch(view.name, keys)
@@ -202,9 +203,9 @@ class Run:
         }
 
     def _compact(self) -> None:
-        """One view after the other, without a pause."""
+        """All views, one after the other, again and again."""
         while not self._end.is_set():
             for view in self._views:
                 report = self._ws.materialize(view.name)
                 self.outcome.compactions += report.compaction is not None
-            self._end.wait(1)
+            self._end.wait(COMPACT_EVERY_S)
