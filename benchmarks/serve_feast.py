@@ -56,7 +56,7 @@ def installed(folder: Path) -> Path:
     uv = Path(".uv/bin/uv").absolute()
     subprocess.run([uv, "venv", "--python", sys.executable, folder / "feast"], check=True)
     install = [uv, "pip", "install", "--python", folder / "feast/bin/python", FEAST]
-    subprocess.run(install, check=True, cwd=folder)  # elsewhere, where this project's own rules (no pandas) do not count
+    subprocess.run(install, check=True, cwd=folder)  # elsewhere, where this project's own pins do not count
     return folder / "feast/bin"
 
 

@@ -2,7 +2,8 @@
 
 The rule: once an hour it asks which days' tiles are not those of the log. All of them are built again in one run over their
 range; when that run has ended well, the newest partition of what is compacted and served follows. A run key says what is
-healed, so that the same wounds are never run twice; where a run failed they are tried again, three times in all.
+healed, so that the same wounds are never run twice; where a run failed they are tried again, three times in all. A view that
+a person launches heals when it is launched.
 """
 
 from collections import defaultdict
@@ -60,7 +61,7 @@ class HealCursor:
 def heal_sensor(declared: Definitions, partitioning: Partitioning) -> dg.SensorDefinition:
     """The sensor of all views; it is on from the start."""
     interval_s = HEAL_INTERVAL_S.value()
-    views = list(declared.views.values())
+    views = [view for view in declared.views.values() if view.scheduled]
     keys = [key for view in views for key in (tiles_key(view.name), *watermarked(view))]
 
     @dg.sensor(

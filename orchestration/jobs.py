@@ -1,8 +1,8 @@
 """Jobs: assets that become due together.
 
 The rule: partition `D` is due once it is over and its events may not arrive any more: at its end plus the `data_delay`. What
-is due together runs together, each view with the event log of its source. Watermarks of shorter steps than a day run by
-themselves: a compaction builds the tiles that it needs.
+is due together runs together, each view with the event log of its source. A view whose `batch_trigger` is manual is never due.
+Watermarks of shorter steps than a day run by themselves: a compaction builds the tiles that it needs.
 """
 
 from collections import defaultdict
@@ -52,7 +52,7 @@ def due_together(declared: Definitions, partitioning: Partitioning) -> list[Due]
     partitions: dict[int, dg.TimeWindowPartitionsDefinition] = {DAY_MIN: partitioning.daily}
     for source in declared.sources.values():
         groups[DAY_MIN, _minutes(source.data_delay_us)][event_log_key(source.name)] = None
-    for view in declared.views.values():
+    for view in (view for view in declared.views.values() if view.scheduled):
         delay, step = _minutes(view.data_delay_us), step_min(view)
         partitions[step] = partitioning.of_watermarks(view.name)
         groups[DAY_MIN, delay].update(dict.fromkeys([event_log_key(view.source.name), tiles_key(view.name)]))

@@ -45,7 +45,8 @@ def partitioning_of(definitions: Definitions) -> Partitioning:
 
 def _first_start(views: Iterable[FeatureView], step: int) -> datetime:
     """Where the first step begins that holds an event of some view with such steps."""
-    starts_us = [view.feature_start_us for view in views if step in (DAY_MIN, step_min(view))]
+    among = [view for view in views if step in (DAY_MIN, step_min(view))]
+    starts_us = [view.feature_start_us for view in among if view.feature_start_us > 0]  # 0 where none is given
     return to_datetime(floor(min(starts_us), step * MINUTE_US)) if starts_us else WITHOUT_VIEWS
 
 

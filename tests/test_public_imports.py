@@ -10,13 +10,13 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 PUBLIC = {"tilefold", "tilefold.types", "tilefold.aggregation_functions"}
-SHOWN = ("README.md", "docs/declarations.md", "docs/operations.md")
+SHOWN = ("README.md", "docs/declarations.md", "docs/operations.md", "docs/coming-from-tecton.md")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def written() -> dict[str, str]:
     """The code of the example feature repository, of the examples and of the pages, by where it stands."""
-    files = {path: path.read_text() for folder in ("features", "examples") for path in (REPOSITORY / folder).glob("*.py")}
+    files = {path: path.read_text() for folder in ("features", "examples") for path in (REPOSITORY / folder).rglob("*.py")}
     named = {str(path.relative_to(REPOSITORY)): code for path, code in files.items()}
     return named | {page: "\n".join(PYTHON.findall((REPOSITORY / page).read_text())) for page in SHOWN}
 

@@ -27,6 +27,8 @@ _NAMES = (
     "DeltaConfig",
     "OfflineStoreConfig",
     "Field",
+    *("BatchFeatureView", "StreamFeatureView", "BatchTriggerType", "transformation", "const", "materialization_context"),
+    *("pandas_batch_config", "pyarrow_batch_config", "FilterContext", "FilteredSource", "TectonTimeConstant"),
 )
 _TYPES = ["Field", "String", "Int32", "Int64", "Float32", "Float64", "Bool", "Timestamp", "Array", "Map", "Struct"]
 _FUNCTIONS = [

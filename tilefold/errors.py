@@ -77,6 +77,18 @@ class NewerFormatError(FormatError):
     """Stored bytes or tables were written by a newer release than this one."""
 
 
+class IgnoredParameterWarning(UserWarning):
+    """A declaration holds parameters of the SDK that people come from which mean nothing here."""
+
+
+class OpenStartWarning(UserWarning):
+    """A view says no `feature_start_time`, so that all events count."""
+
+
+class AssumedTypeWarning(UserWarning):
+    """A column's type stands nowhere in the declaration, and String was assumed."""
+
+
 def complaint(thing: str, rule: str, value: object, mend: str) -> str:
     """One sentence for each of: the thing, the rule, the value, what to do.
 

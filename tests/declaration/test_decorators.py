@@ -10,9 +10,9 @@ from tilefold.errors import DeclarationError
 
 def test_unknown_parameter() -> None:
     """An unknown parameter is refused; the error names the view, the parameter and its value."""
-    message = refusal(alert_email="me@example.com")
+    message = refusal(watermark=5)
     assert message.startswith(
-        "view 'spend': batch_feature_view does not know the parameter 'alert_email'; got 'me@example.com'. It knows source,"
+        "view 'spend': batch_feature_view does not know the parameter 'watermark'; got 5. It knows source,"
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.declaration.samples import DAY, DAY_US, HOUR, HOUR_US, SCHEMA, declare, refusal, total
 from tilefold import BatchSource
+from tilefold.errors import OpenStartWarning
 
 MAY = datetime(2022, 5, 1, tzinfo=UTC)
 MAY_US = 19113 * DAY_US
@@ -41,7 +42,6 @@ def test_interval_is_the_schedule() -> None:
             "batch_schedule must be a multiple of aggregation_interval (5h); got '1d'",
         ),
         ({"data_delay": -HOUR}, "data_delay must not be negative; got datetime.timedelta(days=-1, seconds=82800)"),
-        ({"feature_start_time": ...}, "feature_start_time must be given; got None"),
         ({"feature_start_time": "2022-05-01"}, "feature_start_time must be a datetime; got '2022-05-01'"),
         ({"lifetime_start_time": 5}, "lifetime_start_time must be a datetime; got 5"),
         (
@@ -98,3 +98,10 @@ def test_valid_for() -> None:
     """A batch part answers for two cadences and the delay."""
     assert declare(data_delay=HOUR).valid_for_us == 2 * DAY_US + HOUR_US
     assert declare(batch_schedule=HOUR, features=[total(DAY)]).valid_for_us == 2 * HOUR_US
+
+
+def test_open_start() -> None:
+    """Without `feature_start_time` all events count, and a warning says so once."""
+    with pytest.warns(OpenStartWarning, match="view 'spend': feature_start_time is not given, so all events count") as told:
+        assert declare(feature_start_time=...).feature_start_us == 0
+    assert [one.filename.rpartition("/")[2] for one in told] == ["samples.py"]

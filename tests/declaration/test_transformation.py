@@ -7,7 +7,7 @@ import pytest
 from tests.declaration.samples import SCHEMA, TRANSACTIONS, declare, refusal, total
 from tilefold import BatchSource, Field, FileConfig
 from tilefold.errors import InputError
-from tilefold.types import Float64, Int64
+from tilefold.types import Float64, Int32, Int64
 
 AT = datetime(2022, 5, 1, tzinfo=UTC)
 EVENTS = pl.LazyFrame(
@@ -117,6 +117,20 @@ def test_widening(returned: Any, declared: Any) -> None:
         features=[total(input_column=Field("amount", declared))],
     )
     assert rows.schema["amount"] == declared
+
+
+def test_room() -> None:
+    """A whole number is taken into a narrower type where it has room, and is an error where it has none."""
+    view = declare(
+        lambda frame: frame.with_columns(amount=pl.col("amount").cast(pl.Int64)),
+        name="v",
+        features=[total(input_column=Field("amount", Int32))],
+    )
+    rows = {"user_id": "u", "timestamp": AT, "merchant": "m", "event_id": "e"}
+    fitting, large = (pl.LazyFrame([{**rows, "amount": amount}]) for amount in (5.0, 2.0**40))
+    assert view.transform(fitting).collect()["amount"].to_list() == [5]
+    with pytest.raises(pl.exceptions.InvalidOperationError, match="conversion from `i64` to `i32` failed in column 'amount'"):
+        view.transform(large).collect()
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ from tilefold import (
 )
 from tilefold.aggregation_functions import last_distinct
 from tilefold.declaration import Window
-from tilefold.errors import NotBuiltYetError
 
 MINUTE = timedelta(minutes=1)
 
@@ -143,17 +142,6 @@ def test_aggregation_interval_is_no_schedule() -> None:
     """Tecton's interval sets the trailing edge of a stream view, not its schedule."""
     view = declare_stream(aggregation_interval=HOUR)
     assert (view.schedule_us, view.features[0].windows[0].hop_us) == (DAY_US, HOUR_US)
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"mode": "pandas"},
-    ],
-)
-def test_not_built(parameters: dict[str, Any]) -> None:
-    """What is not built for batch views is not for stream views."""
-    assert stream_refusal(kind=NotBuiltYetError, **parameters).startswith("view 'spend'")
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from tests.declaration.samples import (
     stream_refusal,
     total,
 )
-from tilefold import Attribute, BatchSource, Entity, Field, FileConfig, StreamSource, TimeWindowSeries
+from tilefold import Attribute, BatchSource, Entity, Field, FileConfig, StreamSource, TimeWindowSeries, pyarrow_batch_config
 from tilefold.aggregation_functions import decayed_count, decayed_mean, decayed_sum
-from tilefold.errors import NotBuiltYetError
+from tilefold.errors import AssumedTypeWarning, NotBuiltYetError
 from tilefold.types import Float64, Int64, String, Timestamp
 
 
@@ -106,16 +106,15 @@ def test_switches(parameter: str) -> None:
     assert f"view 'spend': {parameter} must be True or False; got 'no'" in refusal(**given)
 
 
-@pytest.mark.parametrize("mode", ["pyspark", "spark_sql", None])
-def test_unknown_mode(mode: object) -> None:
-    """A mode that is not known is refused."""
-    assert f'view \'spend\': mode must be known; got {mode!r}. Use "polars" or "sql".' in refusal(mode=mode)
-
-
-def test_pandas() -> None:
-    """mode="pandas" is not built yet, and the error says what to use."""
-    message = refusal(mode="pandas", kind=NotBuiltYetError)
-    assert "view 'spend': mode=\"pandas\" is not built yet; got 'pandas'. Until then use mode=\"polars\"" in message
+@pytest.mark.parametrize(
+    ("mode", "mend"),
+    [("pyspark", "there is no Spark"), ("pands", "Use one of polars, sql, pandas"), (None, "Use one of polars")],
+)
+def test_unknown_mode(mode: object, mend: str) -> None:
+    """A mode that is not known is refused, and the error says which are."""
+    message = refusal(mode=mode)
+    assert f"view 'spend': mode must be known; got {mode!r}. " in message
+    assert mend in message
 
 
 def test_secondary_key() -> None:
@@ -234,3 +233,27 @@ def test_columns() -> None:
     """The output's columns are join keys, timestamp and inputs, each once."""
     view = declare(spend, features=[total(), total(function="mean")])
     assert view.columns == (Field("user_id", String), Field("timestamp", Timestamp), AMOUNT)
+
+
+def test_secondary_key_of_unknown_type() -> None:
+    """Where neither the source nor a feature says its type, String is assumed, and a warning says so."""
+    source = BatchSource("files", batch_config=FileConfig("a.parquet", timestamp_field="timestamp"))
+    with pytest.warns(AssumedTypeWarning, match="view 'spend': aggregation_secondary_key 'shop' is taken for a String"):
+        assert declare(source=source, aggregation_secondary_key="shop").secondary_key == Field("shop", String)
+
+
+def test_timestamp_named_by_the_view() -> None:
+    """A source that is a function without a timestamp_field takes it from the first view that names one."""
+
+    def rows() -> None: ...
+
+    source = BatchSource("rows", batch_config=pyarrow_batch_config()(rows))
+    assert "the source 'rows' says no timestamp_field, so the view must; got None" in refusal(source=source)
+    assert declare(source=source, timestamp_field="at").source.timestamp_field == "at"
+    assert declare(source=source).timestamp_field == "at"
+
+
+def test_nothing_is_kept() -> None:
+    """A view that is neither online nor offline has nothing to compact, unless it says that it wants to."""
+    assert not declare(online=False, offline=False).compaction_enabled
+    assert "compaction needs offline=True" in refusal(online=False, offline=False, compaction_enabled=True)

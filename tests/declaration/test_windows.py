@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from tests.declaration.samples import AMOUNT, DAY, DAY_US, HOUR, HOUR_US, declare, moved, refusal, series, total
-from tilefold import Aggregate, LifetimeWindow, TimeWindow
+from tilefold import Aggregate, LifetimeWindow, TimeWindow, TimeWindowSeries
 from tilefold.declaration import Window
 
 
@@ -156,3 +156,14 @@ def test_named_feature_in_errors() -> None:
     """An error calls a feature by its own name where it has one."""
     feature = Aggregate(input_column=AMOUNT, function="sum", time_window=HOUR, name="hourly")
     assert refusal(features=[feature]).startswith("view 'spend', feature 'hourly': ")
+
+
+def test_series_step() -> None:
+    """Where only `window_size` is given, windows follow each other without a gap; without either the series is refused."""
+    start = -7 * DAY
+    only_size, both = (
+        declare(features=[total(TimeWindowSeries(series_start=start, window_size=DAY, step_size=step))]) for step in (None, DAY)
+    )
+    assert only_size.version == both.version
+    message = refusal(features=[total(TimeWindowSeries(series_start=start))])
+    assert "feature 'amount_sum': step_size must be a timedelta; got None" in message

@@ -33,6 +33,13 @@ def seen(logins):
 """
 
 
+SERVICES = """
+from tilefold import FeatureService
+from zshop.features.views import seen
+everything = FeatureService("everything", features=[seen])
+"""
+
+
 def test_a_list() -> None:
     """A list's views bring their sources, a service brings its views; entities may stand in it."""
     found = load_definitions([SERVICE, USER])
@@ -184,3 +191,22 @@ def test_unknown_names(ask: str) -> None:
     """A name that is not declared is an error that says which are."""
     with pytest.raises(UnknownNameError, match=r"got 'nothing'\. Declared are: "):
         getattr(load_definitions([SPEND]), ask)("nothing")
+
+
+def test_subfolders(tmp_path: Path) -> None:
+    """A folder of folders is read as its files import each other; tests and hidden files declare nothing, and nothing stays."""
+    place = folder(tmp_path)
+    for path, text in (
+        ("zshop/data/zources.py", SOURCES),
+        ("zshop/features/tests/test_seen.py", "raise AssertionError"),
+        ("zshop/features/views.py", VIEWS.format("from zshop.data.zources import *")),
+        ("zshop/services/all.py", SERVICES),
+        (".hidden/broken.py", "raise AssertionError"),
+        ("conftest.py", "raise AssertionError"),
+    ):
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text)
+    for _ in range(2):
+        found = load_definitions(str(place))
+        assert (set(found.sources), set(found.views), set(found.services)) == ({"logins"}, {"seen"}, {"everything"})
+        assert not [name for name in sys.modules if name.partition(".")[0] == "zshop"]

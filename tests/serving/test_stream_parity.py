@@ -19,7 +19,7 @@ from tests.pipelines import DAY, EVENTS, HOUR, Clock, assert_same, day, expected
 from tests.serving.clicks import declared
 from tilefold import LifetimeWindow, PushConfig, StreamSource, TimeWindow, TimeWindowSeries, Workspace
 from tilefold.declaration import FeatureView
-from tilefold.serving.read import Status
+from tilefold.serving.read import FeatureVector, Status
 
 RELAXED = settings(deadline=None, max_examples=3, suppress_health_check=list(HealthCheck), print_blob=True)
 USERS = ["a", "b", "ß:1"]
@@ -219,7 +219,7 @@ class Pipeline:
                     continue
                 end = (model.newest or now) if self.view.leading_edge == "latest_event" else now
                 events = self._rows(model.visible())
-                assert_same(dict(found.values), expected(self.view, events, keys["user"], end))
+                _same_where_certain(found, expected(self.view, events, keys["user"], end))
                 if model.committed and now <= model.committed[0] + timedelta(microseconds=self.view.valid_for_us):
                     assert Status.STALE not in found.statuses.values()
 
@@ -236,7 +236,7 @@ class Pipeline:
                 end = max((one.at for one in self.model.log.values()), default=end)
             assert_same(values, expected(self.view, self._rows(self.model.log), row["user"], end))
             if self.model.is_ready and self.model.visible().keys() == self.model.log.keys() and self._newest_agrees():
-                assert_same(dict(ws.get_features(self.view.name, {"user": row["user"]}).values), values)
+                _same_where_certain(ws.get_features(self.view.name, {"user": row["user"]}), values)
 
     def _newest_agrees(self) -> bool:
         """Whether the newest event that was seen is still in the log: a correction may have removed it."""
@@ -245,6 +245,12 @@ class Pipeline:
     def _rows(self, known: dict[str, Known]) -> pl.DataFrame:
         schema = {one.name: one.dtype for one in EVENTS.schema or ()} | {"event_id": pl.String()}
         return pl.DataFrame([one.row for one in known.values()], schema=schema)
+
+
+def _same_where_certain(found: FeatureVector, wanted: dict[str, Any]) -> None:
+    """The values agree, but for those that are told to be STALE."""
+    certain = {name: value for name, value in found.values.items() if found.statuses[name] is not Status.STALE}
+    assert_same(certain, {name: wanted[name] for name in certain})
 
 
 drawn_events = st.lists(

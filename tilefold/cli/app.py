@@ -20,6 +20,7 @@ from tilefold.cli.doctor import bind, examine, move_stream
 from tilefold.cli.endings import leave_in_order
 from tilefold.cli.faults import FAULT, guarded
 from tilefold.cli.listing import listing
+from tilefold.cli.migration import show_migration
 from tilefold.cli.replaying import run_replay
 from tilefold.cli.serving import Asked, run_serve
 from tilefold.cli.session import SAMPLE_KEEP_DAYS, SAMPLE_RATE, Session
@@ -282,8 +283,14 @@ def doctor(
     bind_stream: Annotated[
         str | None, typer.Option(help="Bind the folder's streams to this place (a URL, or `embedded`) first.")
     ] = None,
+    migrate: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="List what of a folder of Tecton definitions carries over."),
+    ] = None,
 ) -> None:
     """Check versions, folder, store, tables and definitions, and say how to mend what is wrong."""
+    if migrate is not None:
+        raise typer.Exit(0 if show_migration(migrate, show.console()) else FAULT)
     if bind_online is not None:
         bind(context.obj, bind_online)
     if bind_stream is not None:

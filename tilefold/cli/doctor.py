@@ -19,13 +19,14 @@ def examine(session: Session, out: Console) -> bool:
     for check in CHECKS:
         for finding in check(session):
             findings.append(finding)
-            _show(finding, out)
+            show_finding(finding, out)
     bad = sum(finding.level is Level.FAIL for finding in findings)
     out.print(f"{bad} of {len(findings)} need mending." if bad else "Nothing needs mending.")
     return not bad
 
 
-def _show(finding: Finding, out: Console) -> None:
+def show_finding(finding: Finding, out: Console) -> None:
+    """One line, and below it what mends it."""
     colour = _COLOURS[finding.level]
     out.print(f"[{colour}]{finding.level:<4}[/]  {escape(finding.subject)}: {escape(finding.found)}", soft_wrap=True)
     if finding.mend:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from tilefold.declaration.elsewhere import ENTITY, tolerant
 from tilefold.declaration.names import EVENT_ID, check_column, checked_name, first_duplicate
 from tilefold.errors import DeclarationError, complaint
 from tilefold.types import Field, is_utc_time
@@ -15,6 +16,7 @@ from tilefold.types import Field, is_utc_time
 _KEY_TYPES = (pl.String, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Boolean, pl.Date)
 
 
+@tolerant("entity", ("name", "join_keys", "description", "owner", "tags"), ENTITY)
 @dataclass(frozen=True, slots=True)
 class Entity:
     """What a feature is about, such as a user.

@@ -9,11 +9,15 @@ from datetime import timedelta
 
 import polars as pl
 
+from tilefold.declaration.elsewhere import NOTHING, tolerant
 from tilefold.declaration.windows import Window, WrittenWindow
 from tilefold.functions import AggregateFunction, FunctionRequest
 from tilefold.types import DType, Field
 
+_SHARED = ("name", "description", "tags")
 
+
+@tolerant("Aggregate", ("input_column", "function", "time_window", "trailing_edge", *_SHARED), NOTHING)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
     """A function over a time window.
@@ -41,6 +45,7 @@ class Aggregate:
     trailing_edge: str | timedelta | None = None
 
 
+@tolerant("Attribute", ("dtype", *_SHARED), NOTHING)
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """The latest value of a column, valid for the view's `ttl`.

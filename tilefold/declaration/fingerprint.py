@@ -2,8 +2,9 @@
 
 The rule: the text changes when the code does, and not with its place, comments, formatting, docstrings, annotations,
 decorators or name. It holds the function's code; the values of constants that the code takes from around it (numbers, texts,
-times, Polars expressions, and tuples, lists, sets and dicts of these); and the code of functions of the same module that it
-calls. What other objects and other modules do is not seen: give the view another name where they change.
+times, Polars expressions, and tuples, lists, sets and dicts of these); the code of functions of the same module that it calls;
+and that of transformations that a pipeline calls, wherever they stand. What other objects and other modules do is not seen:
+give the view another name where they change.
 """
 
 import ast
@@ -15,6 +16,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import polars as pl
+
+from tilefold.declaration.pipelines import Const, PipelineStep
 
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta)  # a datetime is a date
 
@@ -37,6 +40,8 @@ def _describe(function: FunctionType, module: str, seen: dict[str, str], called:
             seen[f"{called}.{name}"] = text
         elif isinstance(value, FunctionType) and value.__module__ == module and name not in seen:
             _describe(value, module, seen, name)
+        elif isinstance(value, PipelineStep):
+            seen[f"{called}.{name}"] = f"{value.mode}: {fingerprint(value.function)}"
 
 
 def constants(function: FunctionType) -> Iterator[object]:
@@ -116,6 +121,7 @@ def constant_text(value: Any) -> str | None:
     >>> constant_text({"b": {2, 1}})
     "{'b': {1, 2}}"
     """
+    value = value.value if isinstance(value, Const) else value
     if isinstance(value, _CONSTANTS):
         return repr(value)
     if isinstance(value, pl.Expr):

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from tilefold.declaration.entity import Entity
 from tilefold.declaration.features import Aggregate, Attribute
+from tilefold.declaration.selections import RangedSource, UnfilteredSource
 from tilefold.declaration.sources import Source
 from tilefold.declaration.stores import DeltaConfig, OfflineStoreConfig
 
@@ -29,25 +30,38 @@ class StreamProcessingMode(StrEnum):
     CONTINUOUS = "continuous"
 
 
+class BatchTriggerType(StrEnum):
+    """Who starts a view's batch part: the daily schedule, or a person."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    NO_BATCH_MATERIALIZATION = "no_batch_materialization"
+
+
+Given = Source | UnfilteredSource | RangedSource
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchViewParameters:
     """Declare features of a batch source, by decorating the function that transforms its events.
 
     The function takes the source's events as a LazyFrame (their schema's columns and `event_id`) and returns a LazyFrame with
-    the join keys, the timestamp and the features' input columns; in mode sql it takes the source's name and returns a query.
+    the join keys, the timestamp and the features' input columns. In mode sql it takes the source's name and returns a query; in
+    mode pandas it takes and returns pandas frames; in mode python it takes an event as a dict and returns a dict, a list of
+    them, or None; in mode pipeline it calls transformations. Without a function the events are taken as they are.
 
     Parameters
     ----------
     source, sources
-        The source, or a list of one.
+        The source, or a list of one; `source.unfiltered()` for a function that works row by row.
     entities
         What the features are about; their join keys together name one.
     features
         `Aggregate`s and `Attribute`s.
     feature_start_time
-        Events before it are in no window. Naive datetimes mean UTC.
+        Events before it are in no window. Naive datetimes mean UTC. Where it is left out all events count, with a warning.
     mode
-        `"polars"` or `"sql"`.
+        `"polars"`, `"sql"` (`"spark_sql"` and `"snowflake_sql"` stand for it), `"pandas"`, `"python"` or `"pipeline"`.
     name
         The view's name; else the function's.
     lifetime_start_time
@@ -63,7 +77,7 @@ class BatchViewParameters:
     data_delay
         How long after its time an event may still arrive; else the source's.
     compaction_enabled, batch_compaction_enabled
-        Two names of one: whether tiles are compacted (the default).
+        Two names of one: whether tiles are compacted (the default; not where `online` and `offline` are both False).
     offline_store
         `DeltaConfig()`, the default, or an `OfflineStoreConfig`.
     materialization_runtime
@@ -75,8 +89,14 @@ class BatchViewParameters:
     aggregation_secondary_key
         A column by which every window is parted: features are lists then, one entry for each of its values in the window, which
         `{column}_keys_{window}` lists in order.
+    batch_trigger
+        `BatchTriggerType.MANUAL` leaves the view out of Dagster's schedule and of healing: a person launches it.
+    incremental_backfills
+        True for a function that is run once for each step: here it must work row by row, so that the step does not matter.
     description, owner, tags
         For people; they change nothing.
+
+    Parameters of the SDK that people come from which mean nothing here (clusters, alerts, ...) are ignored with a warning.
 
     Raises
     ------
@@ -86,8 +106,8 @@ class BatchViewParameters:
         If the declaration uses what this release has not built.
     """
 
-    source: Source | None = None
-    sources: Sequence[Source] | None = None
+    source: Given | None = None
+    sources: Sequence[Given] | None = None
     entities: Sequence[Entity] | None = None
     features: Sequence[Aggregate | Attribute] | None = None
     feature_start_time: datetime | None = None
@@ -107,6 +127,8 @@ class BatchViewParameters:
     tecton_materialization_runtime: str | None = None
     ttl: timedelta | None = None
     aggregation_secondary_key: str | None = None
+    batch_trigger: BatchTriggerType | str | None = None
+    incremental_backfills: bool = False
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] | None = None

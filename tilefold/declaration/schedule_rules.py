@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tilefold.declaration.parameters import BatchViewParameters
 from tilefold.declaration.sources import Source
 from tilefold.declaration.times import DAY_US, duration_text, instant_text, instant_us, not_negative_us, positive_us
-from tilefold.errors import DeclarationError, complaint
+from tilefold.declaration.warning import warn_writer
+from tilefold.errors import DeclarationError, OpenStartWarning, complaint
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ def _schedule_us(thing: str, written: BatchViewParameters, interval_us: int | No
 
 def _feature_start_us(thing: str, written: BatchViewParameters) -> int:
     if written.feature_start_time is None:
-        mend = "Write feature_start_time=datetime(2022, 5, 1)."
-        raise DeclarationError(complaint(thing, "feature_start_time must be given", None, mend))
+        text = f"{thing}: feature_start_time is not given, so all events count. Write feature_start_time=datetime(2022, 5, 1)."
+        warn_writer(text, OpenStartWarning)
+        return 0
     return instant_us(thing, "feature_start_time", written.feature_start_time)
 
 

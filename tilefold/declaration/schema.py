@@ -9,6 +9,7 @@ import polars as pl
 
 from tilefold.declaration.names import EVENT_ID, check_column, first_duplicate
 from tilefold.declaration.source_configs import FileConfig
+from tilefold.declaration.source_functions import FunctionConfig
 from tilefold.errors import DeclarationError, complaint
 from tilefold.types import Field, is_utc_time
 
@@ -49,8 +50,12 @@ def _check_column(thing: str, column: Field) -> None:
         raise DeclarationError(complaint(thing, rule, str(column.dtype), _UNKEPT_MEND))
 
 
-def checked_timestamp(thing: str, schema: tuple[Field, ...] | None, given: str | None, batch_config: FileConfig | None) -> str:
+def checked_timestamp(
+    thing: str, schema: tuple[Field, ...] | None, given: str | None, batch_config: FileConfig | FunctionConfig | None
+) -> str:
     """The column of the event's time: the one given, else the files' one, else the only one it can be.
+
+    Empty where a function returns the events and nobody says it: then the first view says it.
 
     Raises
     ------
@@ -65,6 +70,8 @@ def checked_timestamp(thing: str, schema: tuple[Field, ...] | None, given: str |
     times = [column.name for column in schema or () if is_utc_time(column.dtype)]
     if named is None and len(times) == 1:
         return times[0]
+    if named is None and schema is None and isinstance(batch_config, FunctionConfig):
+        return ""
     if named is None:
         raise DeclarationError(complaint(thing, "timestamp_field must be given", times, "Name the column of the event's time."))
     if schema is not None and named not in times:

@@ -6,11 +6,13 @@ The rule: in one service a feature stands once, and a view's name means one view
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tilefold.declaration.elsewhere import SERVICE, tolerant
 from tilefold.declaration.names import checked_name, first_duplicate
 from tilefold.declaration.views import FeatureSelection, FeatureView
 from tilefold.errors import DeclarationError, complaint
 
 
+@tolerant("service", ("name", "features", "description", "owner", "tags"), SERVICE)
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureService:
     """Features that are read together.

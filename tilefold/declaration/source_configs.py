@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tilefold.declaration.elsewhere import FILES, PUSH, tolerant
 from tilefold.declaration.times import not_negative_us
 from tilefold.errors import DeclarationError, complaint
 
@@ -15,6 +16,7 @@ FILE_FORMATS = ("parquet", "csv", "delta")
 SHARDS_MAX = 1024
 
 
+@tolerant("FileConfig", ("uri", "file_format", "timestamp_field", "data_delay"), FILES)
 @dataclass(frozen=True, slots=True)
 class FileConfig:
     """Files that a source's events are imported from, by day.
@@ -53,6 +55,7 @@ class FileConfig:
         not_negative_us(thing, "data_delay", self.data_delay)
 
 
+@tolerant("PushConfig", ("shards", "shard_by", "dedupe_horizon", "record_bytes_max"), PUSH)
 @dataclass(frozen=True, slots=True)
 class PushConfig:
     """Events are pushed, one by one or in batches, through `Workspace.ingest` or HTTP.

@@ -10,14 +10,19 @@ from datetime import timedelta
 
 import polars as pl
 
+from tilefold.declaration.elsewhere import SOURCE, tolerant
 from tilefold.declaration.names import EVENT_ID, checked_name
 from tilefold.declaration.schema import checked_schema, checked_timestamp
+from tilefold.declaration.selections import RangedSource, UnfilteredSource, ranged
 from tilefold.declaration.source_configs import FileConfig, PushConfig, check_push
+from tilefold.declaration.source_functions import FunctionConfig
 from tilefold.declaration.times import not_negative_us
 from tilefold.errors import DeclarationError, complaint
 from tilefold.types import Field
 
 MAX_FUTURE_SKEW = timedelta(minutes=5)
+BatchConfig = FileConfig | FunctionConfig
+_SHARED = ("name", "schema", "timestamp_field", "batch_config", "data_delay", "description", "owner", "tags")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -29,7 +34,7 @@ class Source:
     schema
         The events' columns, without `event_id`; None where they are read from the files.
     timestamp_field
-        The column of the event's time.
+        The column of the event's time; empty until a view of a source without schema says it.
     data_delay_us
         How long after its time an event may still arrive.
     """
@@ -37,7 +42,7 @@ class Source:
     name: str
     schema: tuple[Field, ...] | None
     timestamp_field: str
-    batch_config: FileConfig | None
+    batch_config: BatchConfig | None
     data_delay_us: int
     description: str
     owner: str | None
@@ -50,7 +55,16 @@ class Source:
             return None
         return pl.Schema({column.name: column.dtype for column in self.schema} | {EVENT_ID: pl.String()})
 
+    def unfiltered(self) -> UnfilteredSource:
+        """The source for a view whose function works row by row, so that it does not matter which events come together."""
+        return UnfilteredSource(self)
 
+    def select_range(self, start_time: object = None, end_time: object = None) -> RangedSource:
+        """More events than those of the view's step: a view of it is refused, and the error says what to write instead."""
+        return ranged(self, start_time, end_time)
+
+
+@tolerant("source", _SHARED, SOURCE)
 @dataclass(frozen=True, slots=True, init=False)
 class BatchSource(Source):
     """Events imported by day from files or a Delta table, or appended with `Workspace.append`."""
@@ -61,7 +75,7 @@ class BatchSource(Source):
         schema: Sequence[Field] | None = None,
         timestamp_field: str | None = None,
         *,
-        batch_config: FileConfig | None = None,
+        batch_config: BatchConfig | None = None,
         data_delay: timedelta | None = None,
         description: str = "",
         owner: str | None = None,
@@ -78,6 +92,7 @@ class BatchSource(Source):
         _fill(self, name=checked_name(thing, name), description=description, owner=owner, tags=dict(tags or {}))
 
 
+@tolerant("source", (*_SHARED, "stream_config", "max_future_skew"), SOURCE)
 @dataclass(frozen=True, slots=True, init=False)
 class StreamSource(Source):
     """Pushed events, with a batch history where `batch_config` tells its files.
@@ -98,7 +113,7 @@ class StreamSource(Source):
         timestamp_field: str | None = None,
         *,
         stream_config: PushConfig | None = None,
-        batch_config: FileConfig | None = None,
+        batch_config: BatchConfig | None = None,
         max_future_skew: timedelta = MAX_FUTURE_SKEW,
         data_delay: timedelta | None = None,
         description: str = "",
@@ -122,7 +137,7 @@ def _fill(source: Source, **values: object) -> None:
 
 
 def _events(
-    thing: str, columns: tuple[Field, ...] | None, timestamp_field: str | None, files: FileConfig | None
+    thing: str, columns: tuple[Field, ...] | None, timestamp_field: str | None, files: BatchConfig | None
 ) -> dict[str, object]:
     """The fields that say what an event looks like."""
     return {"schema": columns, "timestamp_field": checked_timestamp(thing, columns, timestamp_field, files)}
@@ -130,8 +145,9 @@ def _events(
 
 def _arrival(thing: str, files: object, delay: timedelta | None) -> dict[str, object]:
     """The fields that say where events come from and when."""
-    if files is not None and not isinstance(files, FileConfig):
-        raise DeclarationError(complaint(thing, "batch_config must be a FileConfig", files, "Use FileConfig(uri)."))
+    if files is not None and not isinstance(files, FileConfig | FunctionConfig):
+        mend = "Use FileConfig(uri), or a function below @pandas_batch_config()."
+        raise DeclarationError(complaint(thing, "batch_config must be a FileConfig", files, mend))
     given = delay if delay is not None else files.data_delay if files else timedelta(0)
     return {"batch_config": files, "data_delay_us": not_negative_us(thing, "data_delay", given)}
 

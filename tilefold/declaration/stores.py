@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from tilefold.declaration.elsewhere import DELTA, OFFLINE_STORE, tolerant
 from tilefold.errors import DeclarationError, complaint
 
 TECTON_RUNTIME_MIN: Final = (0, 8, 2)
@@ -17,11 +18,13 @@ WRITABLE_RUNTIMES: Final = ("0.1.0",)
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:[^\d].*)?")
 
 
+@tolerant("DeltaConfig", (), DELTA)
 @dataclass(frozen=True, slots=True)
 class DeltaConfig:
     """Delta Lake as the format of the offline store: the only one there is."""
 
 
+@tolerant("OfflineStoreConfig", ("staging_table_format",), OFFLINE_STORE)
 @dataclass(frozen=True, slots=True)
 class OfflineStoreConfig:
     """The offline store of a view.

@@ -1,22 +1,19 @@
 """The two kinds of feature views, and what they differ in.
 
-The rule: a kind says which source it takes, what its windows must fit, how fine its cells are and what it checks of its
-function; everything else of a declaration goes one way (`view_resolver`).
+The rule: a kind says which source it takes, what its windows must fit, how fine its cells are and whether its function
+must work row by row; everything else of a declaration goes one way (`view_resolver`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tilefold.declaration.fingerprint import constants
 from tilefold.declaration.parameters import AggregationLeadingEdge, BatchViewParameters, StreamViewParameters
-from tilefold.declaration.row_by_row import Trial, check_row_by_row
-from tilefold.declaration.sample_events import literals_of
 from tilefold.declaration.schedule_rules import batch_interval_us, view_times
 from tilefold.declaration.sources import BatchSource, Source, StreamSource
 from tilefold.declaration.times import common_grid_us
 from tilefold.declaration.trailing_edges import view_trailing_edge
-from tilefold.declaration.view_resolver import Timing, ViewParts, resolve_view
+from tilefold.declaration.view_resolver import Timing, resolve_view
 from tilefold.declaration.views import FeatureView
 from tilefold.declaration.window_grids import BatchGrid, StreamGrid
 from tilefold.declaration.windows import Window
@@ -30,6 +27,7 @@ class _Batch:
     written: BatchViewParameters
     name: str = "batch"
     source_type: type[Source] = BatchSource
+    is_row_by_row: bool = False
 
     def timing(self, thing: str, source: Source) -> Timing:
         """See `Kind`."""
@@ -48,9 +46,6 @@ class _Batch:
         del leading_edge
         return {}
 
-    def check_function(self, thing: str, parts: ViewParts) -> None:
-        """A day's events are transformed together."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
@@ -59,6 +54,7 @@ class _Stream:
     written: StreamViewParameters
     name: str = "stream"
     source_type: type[Source] = StreamSource
+    is_row_by_row: bool = True
 
     def timing(self, thing: str, source: Source) -> Timing:
         """See `Kind`."""
@@ -74,14 +70,6 @@ class _Stream:
     def settings(self, leading_edge: str) -> dict[str, object]:
         """See `Kind`."""
         return {"kind": self.name, "leading_edge": leading_edge}
-
-    def check_function(self, thing: str, parts: ViewParts) -> None:
-        """Events are transformed as they come, one or many at a time."""
-        sql = parts.transformation.sql
-        literals = constants(parts.function) if sql is None else literals_of(sql)
-        start_us = parts.times.feature_start_us
-        names = (parts.columns, parts.timestamp_field)
-        check_row_by_row(Trial(thing, parts.transformation, parts.source, *names, literals, start_us))
 
 
 def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:

@@ -15,9 +15,12 @@ import polars as pl
 from tilefold.declaration.entity import Entity
 from tilefold.declaration.feature_rules import checked_features, resolve_features
 from tilefold.declaration.features import Feature
-from tilefold.declaration.fingerprint import fingerprint
+from tilefold.declaration.fingerprint import constants, fingerprint
+from tilefold.declaration.modes import plain_mode, transformation
 from tilefold.declaration.names import checked_name
 from tilefold.declaration.parameters import BatchViewParameters
+from tilefold.declaration.row_by_row import Trial, check_row_by_row, check_shape
+from tilefold.declaration.sample_events import literals_of
 from tilefold.declaration.schedule_rules import Times
 from tilefold.declaration.sources import Source
 from tilefold.declaration.stores import DeltaConfig, check_compaction_store, check_own_runtime, check_tecton_runtime
@@ -25,13 +28,12 @@ from tilefold.declaration.transformation import Transformation
 from tilefold.declaration.version import version_of
 from tilefold.declaration.view_rules import (
     attributes_ttl_us,
-    check_built,
     check_flags,
     checked_function,
     compaction_enabled,
+    is_scheduled,
     output_columns,
     secondary_key,
-    transformation,
     view_entities,
     view_source,
 )
@@ -76,8 +78,9 @@ class Kind(Protocol):
         """What the version counts beside what all views have."""
         ...
 
-    def check_function(self, thing: str, parts: "ViewParts") -> None:
-        """What the function must keep, where the source's columns are known."""
+    @property
+    def is_row_by_row(self) -> bool:
+        """Whether the function must work row by row, whatever else the view says."""
         ...
 
 
@@ -96,11 +99,20 @@ class ViewParts:
     function: FunctionType
     transformation: Transformation
     compacted: bool
+    steps_do_not_matter: str
+    scheduled: bool
 
     @property
     def times(self) -> Times:
         """The view's times."""
         return self.timing.times
+
+    def trial(self, thing: str) -> Trial:
+        """What tries the function out."""
+        sql = self.transformation.sql
+        literals = constants(self.function) if sql is None else literals_of(sql)
+        names = (self.columns, self.timestamp_field)
+        return Trial(thing, self.transformation, self.source, *names, literals, self.times.feature_start_us)
 
     @property
     def code(self) -> str:
@@ -129,7 +141,7 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
     checked_name(thing, name)
     parts = _parts(thing, kind, written, checked_function(thing, function))
     _check_runtimes(thing, written)
-    _try_out(thing, kind, parts)
+    _try_out(thing, parts)
     return FeatureView(
         name=name,
         kind=kind.name,
@@ -139,7 +151,7 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
         features=parts.features,
         columns=parts.columns,
         transformation=parts.transformation,
-        mode=written.mode,
+        mode=str(plain_mode(written.mode)),
         timestamp_field=parts.timestamp_field,
         feature_start_us=parts.times.feature_start_us,
         lifetime_start_us=parts.times.lifetime_start_us,
@@ -157,6 +169,7 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
         tags=dict(written.tags or {}),
         few_cells=_few_cells(parts.features),
         secondary_key=parts.secondary_key,
+        scheduled=parts.scheduled,
     )
 
 
@@ -167,8 +180,7 @@ def view_name(written: BatchViewParameters, function: Callable[..., Any]) -> str
 
 def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: FunctionType) -> ViewParts:
     check_flags(thing, written)
-    check_built(thing, written)
-    source = view_source(thing, written, kind.name, kind.source_type)
+    source, unfiltered = view_source(thing, written, kind.name, kind.source_type)
     entities = view_entities(thing, written)
     timing = kind.timing(thing, source)
     given = checked_features(thing, written.features)
@@ -186,9 +198,20 @@ def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: Funct
         secondary_key=secondary,
         timestamp_field=timestamp_field,
         function=function,
-        transformation=transformation(thing, source, written.mode, function),
+        transformation=transformation(thing, source.name, written.mode, function),
         compacted=compaction_enabled(thing, written),
+        steps_do_not_matter=_row_by_row_because(kind, written, unfiltered=unfiltered),
+        scheduled=is_scheduled(thing, written),
     )
+
+
+def _row_by_row_because(kind: Kind, written: BatchViewParameters, *, unfiltered: bool) -> str:
+    """What in the declaration makes that the function must work row by row; empty where nothing does."""
+    if kind.is_row_by_row:
+        return "of a stream view"
+    if written.incremental_backfills:
+        return "of a view with incremental_backfills=True"
+    return "of a view of an unfiltered source" if unfiltered else ""
 
 
 def _few_cells(features: Sequence[Feature]) -> int:
@@ -204,16 +227,19 @@ def _check_runtimes(thing: str, written: BatchViewParameters) -> None:
     check_own_runtime(thing, written.materialization_runtime)
 
 
-def _try_out(thing: str, kind: Kind, parts: ViewParts) -> None:
-    """Run the function on no events, where the source's columns are known, and check what the kind asks of it."""
+def _try_out(thing: str, parts: ViewParts) -> None:
+    """Run the function on no events, where the source's columns are known, and check that it works row by row where it must."""
     schema = parts.source.input_schema
     if schema is None:
         return
     try:
         parts.transformation.run(pl.LazyFrame(schema=schema), parts.columns)
+        if parts.transformation.eager is not None:  # it was not called: it never is without rows
+            check_shape(parts.trial(thing))
     except InputError as error:
         raise DeclarationError(str(error)) from error
-    kind.check_function(thing, parts)
+    if parts.steps_do_not_matter:
+        check_row_by_row(parts.trial(thing), parts.steps_do_not_matter)
 
 
 def _version(kind: Kind, written: BatchViewParameters, parts: ViewParts) -> str:
@@ -221,7 +247,7 @@ def _version(kind: Kind, written: BatchViewParameters, parts: ViewParts) -> str:
         "source": parts.source.name,
         "join_keys": [key.name for key in parts.join_keys],
         "timestamp_field": parts.timestamp_field,
-        "mode": written.mode,
+        "mode": plain_mode(written.mode),
         "compacted": parts.compacted,
         "feature_start_us": parts.times.feature_start_us,
         "schedule_us": parts.times.schedule_us,

@@ -4,7 +4,7 @@ The rule: each function reads one part of what was written, checks it and return
 (`thing`), the rule, the value and what to do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
@@ -12,17 +12,18 @@ from tilefold.declaration.entity import Entity, check_key_type
 from tilefold.declaration.feature_rules import input_of
 from tilefold.declaration.features import Aggregate, Attribute
 from tilefold.declaration.names import EVENT_ID, check_column, first_duplicate
-from tilefold.declaration.parameters import BatchViewParameters
+from tilefold.declaration.parameters import BatchTriggerType, BatchViewParameters
+from tilefold.declaration.selections import plain_source
 from tilefold.declaration.sources import Source
 from tilefold.declaration.times import positive_us
-from tilefold.declaration.transformation import Transformation, polars_transformation, sql_transformation
-from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
-from tilefold.types import Field, Timestamp
+from tilefold.declaration.warning import warn_writer
+from tilefold.errors import AssumedTypeWarning, DeclarationError, complaint
+from tilefold.types import Field, String, Timestamp
 
 
 def check_flags(thing: str, written: BatchViewParameters) -> None:
     """Refuse switches that are neither on nor off, such as "no", which Python takes for true."""
-    for parameter in ("online", "offline", "compaction_enabled", "batch_compaction_enabled"):
+    for parameter in ("online", "offline", "compaction_enabled", "batch_compaction_enabled", "incremental_backfills"):
         value = getattr(written, parameter)
         if value is not None and not isinstance(value, bool):
             raise DeclarationError(complaint(thing, f"{parameter} must be True or False", value, "Write one of the two."))
@@ -36,11 +37,13 @@ def checked_function(thing: str, function: object) -> FunctionType:
     return function
 
 
-def check_built(thing: str, written: BatchViewParameters) -> None:
-    """Refuse what this release has not built."""
-    if written.mode == "pandas":
-        mend = 'Until then use mode="polars", or .to_pandas() and pl.from_pandas(...).lazy() within it.'
-        raise NotBuiltYetError(complaint(thing, 'mode="pandas" is not built yet', written.mode, mend))
+def is_scheduled(thing: str, written: BatchViewParameters) -> bool:
+    """Whether the daily schedule runs the view; a view without a batch part is refused."""
+    given = written.batch_trigger or BatchTriggerType.SCHEDULED
+    if given not in (BatchTriggerType.SCHEDULED, BatchTriggerType.MANUAL):
+        mend = "Use BatchTriggerType.SCHEDULED, or MANUAL for a view that a person launches."
+        raise DeclarationError(complaint(thing, "batch_trigger must be one that has a batch part", given, mend))
+    return given == BatchTriggerType.SCHEDULED
 
 
 def attributes_ttl_us(thing: str, written: BatchViewParameters, features: Sequence[Aggregate | Attribute]) -> int | None:
@@ -60,7 +63,7 @@ def secondary_key(
     features: Sequence[Aggregate | Attribute],
     taken: Sequence[object],
 ) -> Field | None:
-    """The secondary key's column, if there is one; its type is that of an input column or else of the source's schema.
+    """The secondary key's column, if there is one, in the type of an input column, else of the schema, else String.
 
     Parameters
     ----------
@@ -79,6 +82,10 @@ def secondary_key(
         raise DeclarationError(complaint(thing, "aggregation_secondary_key belongs to views of Aggregates", name, mend))
     known = [*(input_of(feature) for feature in features), *(source.schema or ())]
     found = next((column for column in known if column is not None and column.name == name), None)
+    if found is None and source.schema is None:
+        mend = "Declare the column in the source's schema where it is of another type."
+        warn_writer(f"{thing}: aggregation_secondary_key {name!r} is taken for a String. {mend}", AssumedTypeWarning)
+        found = Field(name, String)
     if found is None:
         mend = "Declare the column in the source's schema, or use it as an input_column."
         raise DeclarationError(complaint(thing, "the type of aggregation_secondary_key must be known", name, mend))
@@ -86,22 +93,34 @@ def secondary_key(
     return found
 
 
-def view_source(thing: str, written: BatchViewParameters, kind: str, wanted: type[Source]) -> Source:
-    """The one source, by whichever of its two names, of the type that the kind of view takes."""
+def view_source(thing: str, written: BatchViewParameters, kind: str, wanted: type[Source]) -> tuple[Source, bool]:
+    """The one source, by whichever of its names, of the type that the kind of view takes; whether it is unfiltered."""
     if written.source is not None and written.sources is not None:
         raise DeclarationError(complaint(thing, "source and sources may not both be given", written.source, "Keep one."))
     given: Any = written.sources if written.source is None else [written.source]
     if not isinstance(given, Sequence) or len(given) != 1:
-        mend = "Write source=transactions, or sources=[transactions]."
+        mend = "Write source=transactions, or sources=[transactions]; join other tables where events enter the source."
         raise DeclarationError(complaint(thing, "a view has exactly one source", given, mend))
-    source = given[0]
+    source, unfiltered = plain_source(thing, given[0])
     if isinstance(source, wanted):
-        return source
+        _name_timestamp(thing, written, source)
+        return source, unfiltered
     if isinstance(source, Source):
         mend = f"Declare a {wanted.__name__} for a {kind} view."
         rule = f"a {kind} view takes a {wanted.__name__}, not a {type(source).__name__}"
         raise DeclarationError(complaint(thing, rule, source.name, mend))
     raise DeclarationError(complaint(thing, f"source must be a {wanted.__name__}", source, f"Declare {wanted.__name__}(...)."))
+
+
+def _name_timestamp(thing: str, written: BatchViewParameters, source: Source) -> None:
+    """Let the view say which column of a source without schema is the event's time, where the source does not."""
+    if source.timestamp_field:
+        return
+    if not isinstance(written.timestamp_field, str) or not written.timestamp_field:
+        mend = "Write timestamp_field= in the source, or in the view where the column has the same name."
+        rule = f"the source {source.name!r} says no timestamp_field, so the view must"
+        raise DeclarationError(complaint(thing, rule, written.timestamp_field, mend))
+    object.__setattr__(source, "timestamp_field", written.timestamp_field)
 
 
 def view_entities(thing: str, written: BatchViewParameters) -> tuple[Entity, ...]:
@@ -149,13 +168,6 @@ def compaction_enabled(thing: str, written: BatchViewParameters) -> bool:
     if len(given) > 1:
         rule = "compaction_enabled and batch_compaction_enabled are two names of one"
         raise DeclarationError(complaint(thing, rule, "both, with different values", "Keep one of them."))
+    if not given and not written.online and not written.offline:
+        return False  # nothing is kept of it, so that there is nothing to compact
     return False not in given
-
-
-def transformation(thing: str, source: Source, mode: object, function: Callable[..., Any]) -> Transformation:
-    """The view's function in its mode."""
-    if mode == "polars":
-        return polars_transformation(thing, source.name, function)
-    if mode == "sql":
-        return sql_transformation(thing, source.name, function)
-    raise DeclarationError(complaint(thing, "mode must be known", mode, 'Use "polars" or "sql".'))

@@ -46,6 +46,8 @@ class FeatureView:
         A key of at most so many cells is left as it is by compaction.
     secondary_key
         The column by whose values every window is parted; None where it is not.
+    scheduled
+        Whether Dagster runs it by its schedule; else a person does.
     version
         12 hex digits that change with everything that changes stored values.
     """
@@ -76,6 +78,7 @@ class FeatureView:
     tags: Mapping[str, str]
     few_cells: int = FEW_CELLS
     secondary_key: Field | None = None
+    scheduled: bool = True
 
     def __repr__(self) -> str:
         return f"<{self.kind} view {self.name!r}, version {self.version}: {[one.name for one in self.features]}>"

@@ -51,17 +51,22 @@ def window_text(written: object) -> str:
             size = _text(written.window_size)
             return f"{size}_offset_{_text(-written.offset)}" if written.offset else size
         case TimeWindowSeries():
-            edges = [-written.series_start, -written.series_end, written.step_size]
+            edges = [-written.series_start, -written.series_end, _series_step(written)]
             return "_".join([_text(_series_size(written)), "series", *map(_text, edges)])
     return "lifetime"
 
 
-def _text(duration: timedelta) -> str:
+def _text(duration: timedelta | None) -> str:
+    assert duration is not None, "a series is named after it was checked"
     return duration_text(duration // timedelta(microseconds=1))
 
 
-def _series_size(written: TimeWindowSeries) -> timedelta:
+def _series_size(written: TimeWindowSeries) -> timedelta | None:
     return written.step_size if written.window_size is None else written.window_size
+
+
+def _series_step(written: TimeWindowSeries) -> timedelta | None:
+    return written.window_size if written.step_size is None else written.step_size
 
 
 def _moving(thing: str, written: TimeWindow, grid: Grid, trailing_edge: object) -> Window:
@@ -75,7 +80,7 @@ def _moving(thing: str, written: TimeWindow, grid: Grid, trailing_edge: object) 
 
 
 def _series(thing: str, written: TimeWindowSeries, grid: Grid, trailing_edge: object) -> tuple[Window, ...]:
-    step_us = positive_us(thing, "step_size", written.step_size)
+    step_us = positive_us(thing, "step_size", _series_step(written))
     size_us = positive_us(thing, "window_size", _series_size(written))
     start_us = duration_us(thing, "series_start", written.series_start)
     end_us = duration_us(thing, "series_end", written.series_end)

@@ -14,11 +14,14 @@ oldest first.
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tilefold.declaration.elsewhere import NOTHING, tolerant
+
 __all__ = ["LifetimeWindow", "TimeWindow", "TimeWindowSeries", "Window", "WrittenWindow"]
 
 _NONE = timedelta(0)
 
 
+@tolerant("TimeWindow", ("window_size", "offset"), NOTHING)
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
     """The last `window_size` before the leading edge, moved back where `offset` is negative.
@@ -35,6 +38,7 @@ class TimeWindow:
     offset: timedelta = _NONE
 
 
+@tolerant("TimeWindowSeries", ("series_start", "series_end", "step_size", "window_size"), NOTHING)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeWindowSeries:
     """An array of windows, the oldest first.
@@ -47,15 +51,13 @@ class TimeWindowSeries:
         Negative: where the first window begins, seen from the leading edge.
     series_end
         Zero or negative, after `series_start`: where the last window ends at the latest.
-    step_size
-        Positive: from one window's start to the next one's.
-    window_size
-        Positive; `step_size` where not given.
+    step_size, window_size
+        Positive: from one window's start to the next one's, and how large each is. Given one, the other is the same.
     """
 
     series_start: timedelta
     series_end: timedelta = _NONE
-    step_size: timedelta
+    step_size: timedelta | None = None
     window_size: timedelta | None = None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from tilefold.declaration.source_functions import FunctionConfig
 from tilefold.engine.entity import EntityEncoder, entity_expr
 from tilefold.errors import InputError, complaint
 from tilefold.serving.building import source_events
@@ -104,6 +105,8 @@ class Forgetting:
     @property
     def _source_files(self) -> str | None:
         config = self._context.view.source.batch_config
+        if isinstance(config, FunctionConfig):
+            return f"what {config.name}() returns"
         return None if config is None else config.uri
 
     def _check_columns(self) -> None:

@@ -1,7 +1,8 @@
 """Modules and folders of declarations, imported.
 
 The rule: what is named must be there and must import; else the error says what was looked for and where, or the line that
-failed. A folder's files are read anew each time, as a package of their own that leaves nothing behind.
+failed. A folder's files are read anew each time, as a package of their own that leaves nothing behind; those of its subfolders
+by the names under which they import each other. Tests, and what is hidden, declare nothing.
 """
 
 import importlib
@@ -72,10 +73,22 @@ def _folder_modules(folder: Path) -> list[ModuleType]:
     package = ModuleType(name)
     package.__path__ = [str(folder.absolute())]
     sys.modules[name] = package
-    files = [path for path in sorted(folder.absolute().glob("*.py")) if path.name != "__init__.py"]
+    files = [path for path in sorted(folder.absolute().rglob("*.py")) if _declares(path.relative_to(folder.absolute()))]
     importlib.invalidate_caches()
     with _importable(folder.resolve()):
-        return [_load(f"{name}.{path.stem}", path) for path in files]
+        return [_load(_module_name(name, path.relative_to(folder.absolute())), path) for path in files]
+
+
+def _declares(path: Path) -> bool:
+    """Whether a file of a folder is one of its declarations."""
+    hidden = any(part.startswith((".", "__pycache__")) or part == "tests" for part in path.parent.parts)
+    return not hidden and path.name not in ("__init__.py", "conftest.py") and not path.name.startswith("test_")
+
+
+def _module_name(package: str, path: Path) -> str:
+    """A file's name as a module: of the folder's own package, or in a subfolder as its neighbours import it."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts) if len(parts) > 1 else f"{package}.{path.stem}"
 
 
 @contextmanager
@@ -90,10 +103,16 @@ def _importable(folder: Path) -> Iterator[None]:
             sys.path.reverse()
             sys.path.remove(place)
             sys.path.reverse()
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and Path(file).parent == folder and not name.startswith("tilefold_definitions."):
-                del sys.modules[name]
+        ours = [name for name in set(sys.modules) - known if not name.startswith("tilefold_definitions.")]
+        for name in [name for name in ours if _is_within(sys.modules[name], folder)]:
+            del sys.modules[name]
+
+
+def _is_within(module: ModuleType, folder: Path) -> bool:
+    """Whether a module stands in the folder; one without a file is a subfolder, told by its path."""
+    file = getattr(module, "__file__", None)
+    places = [file] if file else list(getattr(module, "__path__", []))
+    return any(Path(place).resolve().is_relative_to(folder) for place in places)
 
 
 def _load(name: str, path: Path) -> ModuleType:

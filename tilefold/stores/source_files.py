@@ -1,18 +1,21 @@
-"""The files that a source's events are imported from, read by day.
+"""The files that a source's events are imported from, read by day; or what its function returns of them.
 
-The rule: a file is scanned lazily and only the wanted days' rows are taken; what cannot be read is an error that names it.
+The rule: a file is scanned lazily and only the wanted days' rows are taken; what cannot be read is an error that names it. A
+function that filters by time is told the wanted days.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
 from deltalake.exceptions import DeltaError
 
 from tilefold.declaration.source_configs import FileConfig
+from tilefold.declaration.source_functions import FilterContext, FunctionConfig
 from tilefold.declaration.sources import Source
 from tilefold.errors import FileError, InputError, complaint
+from tilefold.stores.function_rows import function_rows
 
 
 def source_frames(
@@ -34,7 +37,8 @@ def source_frames(
     """
     of_day = pl.col(source.timestamp_field).dt.date()
     inside = of_day.is_between(min(days), max(days)) if days else pl.lit(value=False)
-    rows = _collected(source, root, storage_options, lambda frame: frame.filter(inside))
+    wanted = _context(min(days), max(days)) if days else FilterContext()
+    rows = _collected(source, root, storage_options, lambda frame: frame.filter(inside), wanted)
     return {day: rows.filter(of_day == day) for day in days}
 
 
@@ -45,18 +49,32 @@ def source_days(source: Source, root: str, storage_options: Mapping[str, str]) -
     return days["day"].to_list()
 
 
+def _context(first: date, last: date) -> FilterContext:
+    """The times of some days."""
+    start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
+    return FilterContext(start, end)
+
+
 def _collected(
-    source: Source, root: str, storage_options: Mapping[str, str], query: Callable[[pl.LazyFrame], pl.LazyFrame]
+    source: Source,
+    root: str,
+    storage_options: Mapping[str, str],
+    query: Callable[[pl.LazyFrame], pl.LazyFrame],
+    wanted: FilterContext | None = None,
 ) -> pl.DataFrame:
     config = source.batch_config
     assert config is not None, "only sources with files are imported"
+    if isinstance(config, FunctionConfig):
+        rows = function_rows(source, config, wanted or FilterContext())
+        _check_timestamp(source, f"what {config.name} returns", rows.schema)
+        return query(rows.lazy()).collect()
     uri = _resolved(config, root)
     try:
         frame = _scanned(config, uri, source, storage_options)
         _check_timestamp(source, uri, frame.collect_schema())
         return query(frame).collect()
     except (OSError, DeltaError, pl.exceptions.PolarsError) as error:
-        raise _unreadable(source, uri, error) from error
+        raise _unreadable(source, config, uri, error) from error
 
 
 def _resolved(config: FileConfig, root: str) -> str:
@@ -92,9 +110,7 @@ def _check_timestamp(source: Source, uri: str, schema: pl.Schema) -> None:
         raise InputError(complaint(f"source '{source.name}'", rule, str(dtype), mend))
 
 
-def _unreadable(source: Source, uri: str, error: Exception) -> FileError:
+def _unreadable(source: Source, config: FileConfig, uri: str, error: Exception) -> FileError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    mend = (
-        f"Check that it exists, is readable and is {source.batch_config.file_format if source.batch_config else ''}: {reason}"
-    )
+    mend = f"Check that it exists, is readable and is {config.file_format}: {reason}"
     return FileError(complaint(f"source '{source.name}'", "its files must be readable", uri, mend))
