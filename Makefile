@@ -2,7 +2,7 @@
 # .uv (the installer, at one version) and .venv (what uv.lock names).
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-system chaos lint bench clean
+.PHONY: help install demo up test test-system chaos laws lint bench clean
 
 UV_VERSION := 0.13.9
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -36,14 +36,17 @@ up: $(INSTALLED) ## the Dagster UI with everything behind it, and a replay of de
 	@exec $(BIN)/tilefold up --speed $(SPEED)
 
 test: $(INSTALLED) ## the tests that need nothing installed
-	$(BIN)/pytest -n auto --dist loadfile -m "not system"
+	$(BIN)/pytest -n auto --dist worksteal -m "not system"
 
-test-system: $(INSTALLED) ## the tests that need chromium and a foreign Redis (.ci/run installs them)
+test-system: $(INSTALLED) ## the tests that need chromium and a foreign Redis (.ci/run installs them), or start the whole of Dagster
 	$(BIN)/pytest -m system
 
 chaos: $(INSTALLED) ## 200 random kills under load, and what they lost; 10,000 simulated schedules
 	$(BIN)/python -m tests.simulation --schedules 10000
 	$(BIN)/python -m tests.chaos --kills 200
+
+laws: $(INSTALLED) ## the property tests, ten times as hard
+	TILEFOLD_EFFORT=10 $(BIN)/pytest -n auto --dist worksteal -m "hypothesis and not system" --timeout 3600
 
 lint: $(INSTALLED) ## linters, import rules, types
 	$(BIN)/ruff check .

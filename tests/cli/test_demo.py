@@ -19,7 +19,7 @@ def tilefold(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=240, check=False)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 def test_demo_runs_dagster_to_its_end_and_serves(tmp_path: Path) -> None:
     """Every asset of every view is materialized by runs that the UI will show, no traceback is told, values are served."""
     told = tilefold(tmp_path, "demo", "--days", "2")

@@ -25,7 +25,7 @@ def up(root: Path, definitions: Path, request: pytest.FixtureRequest) -> Iterato
         started.kill()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("up", "end"),
     [(TILEFOLD_UP, "SIGTERM"), (TILEFOLD_UP, "Ctrl-C"), (MAKE_UP, "SIGTERM")],
@@ -50,7 +50,7 @@ def test_what_ends_it_stops_every_process_and_loses_nothing(tilefold: Run, root:
     assert tilefold("get", "spend", "user=1", "--json")[1] == served
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 def test_a_child_that_dies_ends_all(up: Up) -> None:
     """Where the daemon is killed it says so, stops the rest, and exits with 1; Ctrl-C meanwhile changes nothing."""
     members = family(up.process.pid)
@@ -61,7 +61,7 @@ def test_a_child_that_dies_ends_all(up: Up) -> None:
     assert members.keys() & processes().keys() == set()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 def test_a_second_one_on_the_same_root_is_told(tilefold: Run, up: Up) -> None:
     """Whichever port it asks for, it is told where the first one is, which stays as it was."""
     before = family(up.process.pid).keys()
@@ -90,7 +90,7 @@ def test_a_folder_without_the_project_is_told(tilefold: Run, tmp_path: Path, mon
     assert (code, "Run it in the project's folder" in err) == (2, True)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 def test_it_serves_where_it_is_asked_to(root: Path, definitions: Path) -> None:
     """With a port for it the feature server is up beside Dagster, whose checks know of it; nothing of it is left at the end."""
     port = free_port()

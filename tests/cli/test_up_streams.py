@@ -62,7 +62,7 @@ def killed(root: Path) -> set[int]:
     return left
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 def test_its_writer_folds_and_ends_with_it(start: Start, tilefold: Run, root: Path, streams: Path) -> None:
     """Pushed events are visible through its writer and doctor has nothing to mend; at its end nothing of it is left."""
     up = start()
@@ -81,7 +81,7 @@ def test_its_writer_folds_and_ends_with_it(start: Start, tilefold: Run, root: Pa
     assert ("writes shards 0, 1, 2, 3" in wrote, "waits:" in wrote) == (True, False)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 def test_after_a_kill_of_everything_each_event_is_there_once(start: Start, root: Path, streams: Path) -> None:
     """Killed with all its processes right after pushes and started again, it has lost none of what was acknowledged."""
     up = start()
@@ -105,7 +105,7 @@ def test_after_a_kill_of_everything_each_event_is_there_once(start: Start, root:
         assert sorted(rows) == sorted(acknowledged)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.system
 def test_a_writer_that_outlives_it_ends(start: Start, root: Path, streams: Path) -> None:
     """Where it alone is killed, its writer ends by itself and lets the shards go."""
     up = start()

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.declaration.samples import declare
+from tests.effort import examples
 from tilefold import Attribute, BatchSource, Field, const, transformation
 from tilefold.types import Bool, Float64, Int64, String, Timestamp
 
@@ -80,7 +81,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(EVENT, max_size=8))
 def test_modes_agree(rows: list[dict[str, Any]]) -> None:
     """Whatever the events are, every mode gives the same rows, with the same ids, in the same order and the same types."""

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import BEGIN_US, DAYS, DrawnView, events_frames, feature, views
 from tests.engine.test_invariants import assert_reads_equal_reference, tiles_of
 from tilefold.declaration.windows import Window
@@ -19,7 +20,7 @@ from tilefold.engine.plan import at_watermark
 from tilefold.engine.time import DAY_US
 from tilefold.types import Field
 
-RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=examples(40), suppress_health_check=list(HealthCheck))
 WATERMARK_US = BEGIN_US + DAYS * DAY_US
 KEYS = (Field("key", pl.String),)
 DAY, WEEK, MOVED, LIFE = Window(DAY_US), Window(7 * DAY_US), Window(DAY_US, 2 * DAY_US), Window(None)

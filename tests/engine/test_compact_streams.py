@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import BEGIN_US, DAYS, HOUR_US, DrawnView, dense_frame, feature
 from tests.engine.stream_drawing import Drawn, drawn_parts
 from tests.engine.test_invariants import tiles_of
@@ -25,7 +26,7 @@ from tilefold.engine.windows import bounds_us
 from tilefold.functions import FunctionRequest
 from tilefold.types import Field
 
-RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=examples(150), suppress_health_check=list(HealthCheck))
 Tile = tuple[int, int, int]  # first and last microsecond of its cells, events
 
 

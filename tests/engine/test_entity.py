@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tilefold.engine.entity import EntityEncoder, bucket_expr, entity_expr, hash_expr, key_hash_expr
 from tilefold.errors import InputError
 from tilefold.types import Field
@@ -26,7 +27,7 @@ KEYS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
         st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda time: time.replace(tzinfo=UTC)),  # noqa: DTZ001
     ),
 }
-LAWS = settings(deadline=None, max_examples=60)
+LAWS = settings(deadline=None, max_examples=examples(60))
 
 
 def in_bulk(fields: list[Field], rows: list[tuple[Any, ...]]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import (
     BEGIN_US,
     DAYS,
@@ -33,7 +34,9 @@ from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.functions.base import TIE, TIME
 from tilefold.types import Field
 
-RELAXED = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+RELAXED = settings(deadline=None, max_examples=examples(50), suppress_health_check=list(HealthCheck))
+    deadline=None, max_examples=examples(50), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def tiles_of(frame: pl.DataFrame, layout: Layout, epochs: int = 1) -> pl.DataFrame:

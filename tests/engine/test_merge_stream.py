@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import HOUR_US, feature, full_view
 from tests.engine.stream_drawing import BEGIN_US, SCHEDULE_US, SPAN_US
 from tests.engine.stream_keys import Arrived, StreamKey, few_loose, many_arrivals, stream_views, view_of
@@ -19,7 +20,7 @@ from tilefold.engine.merge import is_covered
 from tilefold.engine.stream_part import NOTHING_PRUNED_US
 from tilefold.engine.windows import bounds_us, oldest_us
 
-RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), print_blob=True)
+RELAXED = settings(deadline=None, max_examples=examples(25), suppress_health_check=list(HealthCheck), print_blob=True)
 LOOSE = st.sampled_from([(0, 0), (4, 2), (64, 16)])
 SEEDS = st.integers(0, 2**32)
 

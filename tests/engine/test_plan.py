@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.effort import examples
 from tests.engine.stream_drawing import BEGIN_US, Drawn, drawn_parts
 from tilefold.declaration.windows import Window
 from tilefold.engine.plan import Plan, ReadSpan, Zone, at_watermark, cuts_us, first_start_us, plan_of, read_span
 from tilefold.engine.time import DAY_US
 from tilefold.engine.windows import BEGINNING_US, bounds_us
 
-RELAXED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=examples(200), suppress_health_check=list(HealthCheck))
 HOUR_US = DAY_US // 24
 EDGE = 100 * DAY_US
 NESTED = [Window(DAY_US), Window(7 * DAY_US), Window(30 * DAY_US), Window(None)]

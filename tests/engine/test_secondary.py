@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import (
     ALL_PAIRS,
     BEGIN_US,
@@ -35,7 +36,7 @@ from tilefold.engine.time import DAY_US
 from tilefold.engine.training import EDGE, REQUEST, training_values
 from tilefold.types import Field
 
-RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), print_blob=True)
+RELAXED = settings(deadline=None, max_examples=examples(15), suppress_health_check=list(HealthCheck), print_blob=True)
 KEY_COLUMNS = ["text", "narrow", "flag", "moment", "day"]
 KEYS = (Field("key", pl.String),)
 TIMELESS = [pair for pair in ALL_PAIRS if "decayed_sum" not in str(pair) and "decayed_count" not in str(pair)]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import DrawnView, feature
 from tests.engine.stream_drawing import BEGIN_US, SPAN_US
 from tests.engine.stream_keys import LOG, Arrived, StreamKey, few_loose, many_arrivals, stream_views, view_of
@@ -24,7 +25,7 @@ from tilefold.engine.stream_part import StreamPart
 from tilefold.errors import CorruptBlobError, FormatError, NewerFormatError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), print_blob=True)
+RELAXED = settings(deadline=None, max_examples=examples(40), suppress_health_check=list(HealthCheck), print_blob=True)
 NOW, MOVED = (Window(96, hop_us=12),), (Window(24, 12, hop_us=12, ends_on_grid=True),)
 ALL = view_of(
     [feature(column, function, MOVED if number % 3 == 2 else NOW, number) for number, (column, function, _) in enumerate(PAIRS)]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import feature
 from tests.engine.stream_drawing import BEGIN_US, SCHEDULE_US, SPAN_US
 from tests.engine.stream_keys import (
@@ -29,7 +30,7 @@ from tilefold.engine.stream_fold import LOOSE_ROWS, NEWEST_ROWS
 from tilefold.engine.stream_part import NOTHING_PRUNED_US, Row, StreamPart
 from tilefold.functions import FunctionRequest
 
-RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), print_blob=True)
+RELAXED = settings(deadline=None, max_examples=examples(25), suppress_health_check=list(HealthCheck), print_blob=True)
 EXACT = [("whole", "sum"), ("narrow", "max"), ("text", "last"), ("text", FunctionRequest("first_distinct", (("n", 2),)))]
 COUNT = (None, "count")
 CLOCKS = st.lists(st.integers(1, 2 * SCHEDULE_US), min_size=1, max_size=8)

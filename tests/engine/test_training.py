@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import (
     ALL_PAIRS,
     BEGIN_US,
@@ -30,7 +31,7 @@ from tilefold.engine.training import EDGE, READ, REQUEST, bounds_exprs, cell_siz
 from tilefold.engine.windows import bounds_us
 from tilefold.types import Field
 
-RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=examples(30), suppress_health_check=list(HealthCheck))
 
 
 def in_frames(value: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tilefold.functions.bins import (
     COUNTS,
     bins_per_octave,
@@ -25,7 +26,7 @@ from tilefold.functions.bins import (
 PRECISIONS = [2, 10, 100, 160, 1000]
 SMALLEST = sys.float_info.min
 EDGES = [0.0, 1.0, 2.0, 0.5, SMALLEST, sys.float_info.max, 3.0, 0.1, 2**53, 1.5, 1.25, math.nextafter(2.0, 0)]
-RELAXED = settings(deadline=None, max_examples=200)
+RELAXED = settings(deadline=None, max_examples=examples(200))
 REALS = st.floats(allow_nan=False, allow_infinity=False)
 
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import ANY_FUNCTIONS, INPUTS, NUMBER_FUNCTIONS, NUMBERS
 from tests.functions.paths import One, bound, in_bulk, now, physical, plain, reference
 from tilefold.engine.reference import agree
 from tilefold.functions import OVERFLOW, AggregateFunction, FunctionRequest, resolve
 
-LAWS = settings(deadline=None, max_examples=25)
+LAWS = settings(deadline=None, max_examples=examples(12))
 PAIRS = [(column, function) for column in INPUTS for function in ANY_FUNCTIONS] + [
     (column, function) for column in sorted(NUMBERS) for function in NUMBER_FUNCTIONS
 ]

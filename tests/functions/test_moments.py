@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.functions.paths import One, bound, events_of, in_bulk, plain, values
 
 NAMES = ["var_pop", "var_samp", "variance", "stddev_pop", "stddev_samp", "stddev"]
@@ -28,7 +29,7 @@ def test_far_from_zero(offset: float, digits: int, tiles: int) -> None:
         assert value == pytest.approx(wanted, rel=10.0**-digits)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.floats(-1e15, 1e15), st.integers(2, 9), st.sampled_from(NAMES))
 def test_of_equal_values(value: float, times: int, name: str) -> None:
     """Of equal values it is never negative, nor NaN, and at most rounding."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.drawing import INPUTS
 from tests.functions.paths import physical
 from tilefold.functions.value_hashes import hash_expr, hash_of
@@ -42,7 +43,7 @@ def test_one_value_is_hashed_as_a_column_is(column: str) -> None:
     """Of every type, nulls left out."""
     dtype, values = INPUTS[column]
 
-    @settings(deadline=None, max_examples=30)
+    @settings(deadline=None, max_examples=examples(30))
     @given(st.lists(st.none() | values, min_size=1, max_size=20))
     def law(given_values: list[Any]) -> None:
         hash_one = hash_of(dtype)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.pipelines import (
     DAY,
     EVENTS,
@@ -30,7 +31,7 @@ from tilefold.serving import compaction
 from tilefold.serving.read import Status
 
 USERS = ["a", "b", "", "ß:1"]
-RELAXED = settings(deadline=None, max_examples=14, suppress_health_check=list(HealthCheck), print_blob=True)
+RELAXED = settings(deadline=None, max_examples=examples(7), suppress_health_check=list(HealthCheck), print_blob=True)
 
 
 @dataclass

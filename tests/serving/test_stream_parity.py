@@ -15,13 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.pipelines import DAY, EVENTS, HOUR, Clock, assert_same, day, expected, frame
 from tests.serving.clicks import declared
 from tilefold import LifetimeWindow, PushConfig, StreamSource, TimeWindow, TimeWindowSeries, Workspace
 from tilefold.declaration import FeatureView
 from tilefold.serving.read import FeatureVector, Status
 
-RELAXED = settings(deadline=None, max_examples=3, suppress_health_check=list(HealthCheck), print_blob=True)
+RELAXED = settings(deadline=None, max_examples=examples(3), suppress_health_check=list(HealthCheck), print_blob=True)
 USERS = ["a", "b", "ß:1"]
 PUSHED = StreamSource(
     "events", schema=EVENTS.schema or (), timestamp_field="at", stream_config=PushConfig(dedupe_horizon=60 * DAY, shards=2)

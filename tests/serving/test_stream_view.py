@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.engine.stream_drawing import BEGIN_US, SCHEDULE_US
 from tests.engine.stream_keys import few_loose
 from tests.serving.stream_memory import (
@@ -27,7 +28,7 @@ from tilefold.serving import stream_view
 from tilefold.serving.stream_writer import StreamWriter
 from tilefold.stores.stream_log import ORIGIN, Place
 
-RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), print_blob=True)
+RELAXED = settings(deadline=None, max_examples=examples(60), suppress_health_check=list(HealthCheck), print_blob=True)
 USERS = "abc"
 EVENTS_MAX = 50  # their numbers are bits of a sum
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.pipelines import DAY, HOUR, assert_same, day, expected, frame, opened
 from tests.serving.clicks import declared
 from tilefold import Aggregate, LifetimeWindow, TimeWindow, TimeWindowSeries, Workspace
@@ -16,7 +17,7 @@ from tilefold.declaration import FeatureView
 
 US = timedelta(microseconds=1)
 DAYS = 6
-RELAXED = settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=examples(6), suppress_health_check=list(HealthCheck))
 WINDOWS: list[Any] = [
     DAY,
     timedelta(minutes=10),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.declaration.samples import DAY
+from tests.effort import examples
 from tilefold import BatchSource, Field, FilterContext, StreamSource, pandas_batch_config, pyarrow_batch_config
 from tilefold.declaration.sources import Source
 from tilefold.errors import DeclarationError, InputError
@@ -126,7 +127,7 @@ def test_no_function() -> None:
         pandas_batch_config()(wrong)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.floats(allow_nan=False, allow_infinity=False)), max_size=20),
     st.sets(st.integers(0, 9)),

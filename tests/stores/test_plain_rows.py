@@ -3,6 +3,7 @@
 import polars as pl
 from hypothesis import given, settings
 
+from tests.effort import examples
 from tests.stores.payload_frames import frames
 from tilefold.stores.event_ids import row_ids
 from tilefold.stores.plain_rows import PlainRows
@@ -10,7 +11,7 @@ from tilefold.stores.plain_values import check_of
 from tilefold.stores.stream_payload import encode_rows
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(frames())
 def test_plain_events_are_those_of_a_frame(frame: pl.DataFrame) -> None:
     """Every value of every type that a frame gives fits its column, and makes the same payload and the same id."""

@@ -4,6 +4,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tilefold.stores.small_files import FILES_MAX, ROWS_MAX, files_to_merge
 
 
@@ -37,7 +38,7 @@ def test_no_merged_file_is_huge() -> None:
     assert files_to_merge(listed(*[ROWS_MAX] * 100), 10).is_empty()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.integers(1, 300), min_size=200, max_size=400))
 def test_a_day_of_commits(commits: list[int]) -> None:
     """Over a long day the number of files stays near the limit, and a row is written a few times in all."""

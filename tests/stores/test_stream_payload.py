@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 
+from tests.effort import examples
 from tests.stores.payload_frames import UTC_TIME, frames
 from tilefold.errors import FormatError
 from tilefold.stores.stream_log import Entry, Kind
@@ -31,7 +32,7 @@ def entries(payloads: list[bytes], shard: int = 0) -> dict[int, list[Entry]]:
     return {shard: [Entry(number, Kind.EVENT, f"id {number}", each, 0) for number, each in enumerate(payloads, start=1)]}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(frames())
 def test_whatever_a_schema_allows_comes_back(frame: pl.DataFrame) -> None:
     """Every value of every type, nulls, NaN, infinities and nested ones too, is the same after the way through bytes."""

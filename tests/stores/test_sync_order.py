@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.stores.syncs import VERSION, VIEW, Syncs
 from tilefold.engine.mark import Mark
 from tilefold.stores.online_store import OnlineStore
@@ -79,7 +80,7 @@ def _step(store: OnlineStore, model: Model, kind: str, mark: Mark, name: str) ->
     return (None if expected is None else store.commit(VIEW, VERSION, mark)), expected
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_any_order_of_syncs_follows_the_rules(store: OnlineStore, steps: list[tuple[str, Mark, str]]) -> None:
     """Whatever syncs do, in whatever order, the store answers and ends as the rules say."""
