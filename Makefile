@@ -55,7 +55,7 @@ lint: $(INSTALLED) ## linters, import rules, types
 	$(BIN)/mypy
 
 bench: $(INSTALLED) ## the benchmarks, each beside its yardstick
-	@for each in tiles compaction sync read backfill writer visible hot_key read_beside_sync serve; do $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in tiles compaction sync read read_kinds backfill writer visible hot_key read_beside_sync serve; do $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 clean: ## remove what was installed; data stays
 	rm -rf .uv .venv build

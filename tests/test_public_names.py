@@ -19,6 +19,7 @@ _NAMES = (
     "TimeWindow",
     "TimeWindowSeries",
     "LifetimeWindow",
+    "CalendarWindow",
     "AggregationLeadingEdge",
     "StreamProcessingMode",
     "batch_feature_view",
@@ -33,7 +34,7 @@ _NAMES = (
 _TYPES = ["Field", "String", "Int32", "Int64", "Float32", "Float64", "Bool", "Timestamp", "Array", "Map", "Struct"]
 _FUNCTIONS = [
     *("last", "first", "last_distinct", "first_distinct", "approx_count_distinct", "approx_percentile"),
-    *("decayed_sum", "decayed_count", "decayed_mean"),
+    *("decayed_sum", "decayed_count", "decayed_mean", "UserAggregate", "register_aggregate"),
 ]
 
 

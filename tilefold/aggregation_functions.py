@@ -2,13 +2,16 @@
 
 The rule: each only records what was asked for; its parameters are checked where the view that uses it is declared, so that
 the error can name the view. Functions without parameters are asked for by name: `function="sum"`.
+Aggregates of one's own are classes derived from `UserAggregate` and registered by a name.
 """
 
 from datetime import timedelta
 
 from tilefold.functions import FunctionRequest
+from tilefold.functions.user import UserAggregate, register_aggregate
 
 __all__ = [
+    "UserAggregate",
     "approx_count_distinct",
     "approx_percentile",
     "decayed_count",
@@ -18,6 +21,7 @@ __all__ = [
     "first_distinct",
     "last",
     "last_distinct",
+    "register_aggregate",
 ]
 
 

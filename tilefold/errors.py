@@ -25,6 +25,10 @@ class NotBuiltYetError(DeclarationError):
     """A declaration uses a name that is part of the public API but not built in this release."""
 
 
+class AggregateLawError(CallerError, AssertionError):
+    """An aggregate of one's own breaks a law that the engine relies on; the message holds a counterexample."""
+
+
 class InputError(CallerError, ValueError):
     """Data or a request breaks a rule: wrong type, missing column, null key, naive timestamp, unknown column."""
 

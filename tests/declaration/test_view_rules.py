@@ -18,8 +18,7 @@ from tests.declaration.samples import (
     total,
 )
 from tilefold import Attribute, BatchSource, Entity, Field, FileConfig, StreamSource, TimeWindowSeries, pyarrow_batch_config
-from tilefold.aggregation_functions import decayed_count, decayed_mean, decayed_sum
-from tilefold.errors import AssumedTypeWarning, NotBuiltYetError
+from tilefold.errors import AssumedTypeWarning
 from tilefold.types import Float64, Int64, String, Timestamp
 
 
@@ -151,16 +150,6 @@ def test_secondary_key() -> None:
 def test_wrong_secondary_key(given: dict[str, Any], rule: str) -> None:
     """It is another column, of a type that keys may have, beside Aggregates."""
     assert rule.replace("it must be", "aggregation_secondary_key must be") in refusal(**given)
-
-
-@pytest.mark.parametrize("function", [decayed_sum(DAY), decayed_count(DAY)])
-def test_decayed_by_a_secondary_key(function: Any) -> None:
-    """What fades with the time of the read is not built by a secondary key; a decayed mean is."""
-    features = [total(function=function)]
-    message = refusal(features=features, aggregation_secondary_key="merchant", kind=NotBuiltYetError)
-    assert "view 'spend': decayed sums and counts by a secondary key are not built yet; got 'amount_decayed" in message
-    mean = declare(features=[total(function=decayed_mean(DAY))], aggregation_secondary_key="merchant")
-    assert mean.features[1].name == "amount_decayed_mean_1d_30d"
 
 
 def test_a_secondary_key_of_two_trailing_edges() -> None:

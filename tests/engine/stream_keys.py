@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.engine.drawing import ALL_PAIRS, INPUTS, DrawnView, attribute, dense_values, feature
 from tests.engine.stream_drawing import BEGIN_US, KEYS, SCHEDULE_US, SPAN_US, cell_us, window_groups
 from tests.functions.paths import physical
+from tilefold.declaration import FeatureView
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine import stream_fold
@@ -85,7 +86,7 @@ def view_of(features: Sequence[Feature]) -> DrawnView:
     return DrawnView("drawn", KEYS, tuple(features), cell_us([w for one in features for w in one.windows]), secondary)
 
 
-def columns_of(view: DrawnView) -> list[str]:
+def columns_of(view: DrawnView | FeatureView) -> list[str]:
     """What events of a view hold."""
     secondary = {view.secondary_key.name} if view.secondary_key else set()
     return sorted(({one.input_column for one in view.features} | secondary) - {None})  # type: ignore[type-var] # no None left
@@ -101,7 +102,9 @@ def arrivals(draw: st.DrawFn, view: DrawnView, max_size: int = 40, first_us: int
     return [Arrived(time_us, f"{number:04}", each) for number, (time_us, each) in enumerate(drawn)]
 
 
-def many_arrivals(view: DrawnView, chance: random.Random, size: int, *, until_us: int, epochs: int = 1) -> list[Arrived]:
+def many_arrivals(
+    view: DrawnView | FeatureView, chance: random.Random, size: int, *, until_us: int, epochs: int = 1
+) -> list[Arrived]:
     """Many events of one key, drawn from a seed: every type, nulls, ties and times on edges among them."""
     values = dense_values(chance)
     columns = columns_of(view)
@@ -127,8 +130,9 @@ class StreamKey:
         All that a read should see.
     """
 
-    view: DrawnView
+    view: DrawnView | FeatureView
     valid_for_us: int = VALID_FOR_US
+    schedule_us: int = SCHEDULE_US
     stream: bytes | None = None
     batch: Part | None = None
     mark: Mark | None = None
@@ -137,7 +141,7 @@ class StreamKey:
     def __post_init__(self) -> None:
         self.layout = layout_of(self.view)
         self.folder = Folder(self.layout)
-        self.stream_folder = StreamFolder(self.layout, self.folder.windows, SCHEDULE_US, self.valid_for_us)
+        self.stream_folder = StreamFolder(self.layout, self.folder.windows, self.schedule_us, self.valid_for_us)
         self.codec = StreamCodec(self.layout)
         self.merger = StreamMerger(self.layout, self.folder)
 
@@ -169,7 +173,7 @@ class StreamKey:
         inside = [one for one in self.events if one.time_us < mark.watermark_us and one.epoch <= mark.epoch]
         tiles = [self.layout.tile_schema.to_frame()]
         for epoch in sorted({one.epoch for one in inside}):
-            frame = _frame([one for one in inside if one.epoch == epoch], self.layout.key_names[0])
+            frame = frame_of([one for one in inside if one.epoch == epoch], self.layout.key_names[0])
             tiles.append(build_tiles(prepare_events(frame.lazy(), self.layout, "timestamp", 0), self.layout, epoch).collect())
         reads = ReadSpan(mark.watermark_us, mark.watermark_us, mark.watermark_us + self.valid_for_us)
         parts = compact(pl.concat(tiles), self.layout, self.folder.windows, reads, few)
@@ -203,7 +207,7 @@ class StreamKey:
         return [
             f"{one.name} over {one.windows} at {at_us - BEGIN_US}: {value}, not {expected[one.name]}"
             for one, value in zip(self.view.features, values, strict=True)
-            if inexact.isdisjoint(one.windows) and not _same(value, expected[one.name], self.scale(one))
+            if inexact.isdisjoint(one.windows) and not same(value, expected[one.name], self.scale(one))
         ]
 
     def inexact(self, at_us: int) -> set[Window]:
@@ -225,15 +229,16 @@ class StreamKey:
         return replace(self, stream=None, batch=None, mark=None, events=[])
 
 
-def _same(value: Any, expected: Any, scale: float) -> bool:
+def same(value: Any, expected: Any, scale: float) -> bool:
+    """Whether two values are the same, OVERFLOW too; floats within 1e-9 of `scale`."""
     if isinstance(value, list) and isinstance(expected, list):
-        return len(value) == len(expected) and all(_same(*pair, scale) for pair in zip(value, expected, strict=True))
+        return len(value) == len(expected) and all(same(*pair, scale) for pair in zip(value, expected, strict=True))
     if value is OVERFLOW or expected is OVERFLOW:
         return value is expected
     return agree(value, expected, scale)
 
 
-def _frame(events: Sequence[Arrived], key: str) -> pl.DataFrame:
+def frame_of(events: Sequence[Arrived], key: str) -> pl.DataFrame:
     """Events as the output of a view's transformation."""
     columns = sorted(events[0].values)
     schema = {key: pl.String(), "timestamp": pl.Int64(), "event_id": pl.String()} | {name: INPUTS[name][0] for name in columns}

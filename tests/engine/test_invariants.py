@@ -35,8 +35,6 @@ from tilefold.functions.base import TIE, TIME
 from tilefold.types import Field
 
 RELAXED = settings(deadline=None, max_examples=examples(50), suppress_health_check=list(HealthCheck))
-    deadline=None, max_examples=examples(50), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
 
 
 def tiles_of(frame: pl.DataFrame, layout: Layout, epochs: int = 1) -> pl.DataFrame:

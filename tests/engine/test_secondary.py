@@ -25,6 +25,7 @@ from tests.engine.stream_keys import StreamKey, few_loose, stream_views, view_of
 from tests.engine.test_invariants import assert_reads_equal_reference, events_of, scale_of, tiles_of
 from tests.engine.test_merge_stream import Life
 from tests.engine.test_training import in_frames
+from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.compact import compact
 from tilefold.engine.layout import layout_of
@@ -39,9 +40,8 @@ from tilefold.types import Field
 RELAXED = settings(deadline=None, max_examples=examples(15), suppress_health_check=list(HealthCheck), print_blob=True)
 KEY_COLUMNS = ["text", "narrow", "flag", "moment", "day"]
 KEYS = (Field("key", pl.String),)
-TIMELESS = [pair for pair in ALL_PAIRS if "decayed_sum" not in str(pair) and "decayed_count" not in str(pair)]
-PAIRS = [*{str(function): (column, function) for column, function in TIMELESS[::-1] + TIMELESS[::7]}.values()]
-"""Every function that works by a secondary key, each of some type."""
+PAIRS = [*{str(function): (column, function) for column, function in ALL_PAIRS[::-1] + ALL_PAIRS[::7]}.values()]
+"""Every function, each of some type."""
 SHAPES: list[tuple[Window, ...]] = [
     (Window(DAY_US),),
     (Window(5 * DAY_US),),
@@ -49,6 +49,11 @@ SHAPES: list[tuple[Window, ...]] = [
     (Window(None),),
     (Window(2 * DAY_US, 2 * DAY_US), Window(2 * DAY_US, DAY_US), Window(2 * DAY_US)),
 ]
+
+
+def is_attribute(one: Feature) -> bool:
+    """Whether it is an attribute, which has no place beside a secondary key."""
+    return one.function.label == "latest"
 
 
 def full_view(column: str, grain_us: int = DAY_US) -> DrawnView:
@@ -77,7 +82,7 @@ def test_every_function_equals_the_reference(column: str, few: int | None) -> No
 @given(views(), events_frames(), st.integers(0, DAYS), st.sampled_from([0, 2, 64, None]), st.sampled_from(KEY_COLUMNS))
 def test_a_read_equals_the_reference(view: DrawnView, frame: pl.DataFrame, day: int, few: int | None, column: str) -> None:
     """Of drawn views over drawn events, in several epochs."""
-    key, features = by_secondary(column, [one for one in view.features if one.function.current is None])
+    key, features = by_secondary(column, [one for one in view.features if not is_attribute(one)])
     parted = DrawnView(view.name, view.join_keys, features, view.cell_us, key)
     layout = layout_of(parted)
     watermark_us = BEGIN_US + day * DAY_US
@@ -128,7 +133,7 @@ def test_a_stream_read_equals_the_reference(
     drawn: st.DataObject, column: str, few: int, loose: tuple[int, int], seed: int
 ) -> None:
     """Whatever happened to a key: late events, compactions, folds into cells."""
-    features = [one for one in drawn.draw(stream_views(max_features=2)).features if one.function.current is None]
+    features = [one for one in drawn.draw(stream_views(max_features=2)).features if not is_attribute(one)]
     key, chance = StreamKey(view_of(by_secondary(column, features)[1])), random.Random(seed)
     with few_loose(*loose):
         for now_us in Life(key, chance, few).steps():

@@ -17,7 +17,7 @@ from tilefold.declaration.source_functions import FilterContext, pandas_batch_co
 from tilefold.declaration.sources import BatchSource, Source, StreamSource
 from tilefold.declaration.stores import DeltaConfig, OfflineStoreConfig
 from tilefold.declaration.views import FeatureSelection, FeatureView
-from tilefold.declaration.windows import LifetimeWindow, TimeWindow, TimeWindowSeries, Window
+from tilefold.declaration.windows import CalendarWindow, LifetimeWindow, TimeWindow, TimeWindowSeries, Window
 
 __all__ = [
     "Aggregate",
@@ -26,6 +26,7 @@ __all__ = [
     "BatchFeatureView",
     "BatchSource",
     "BatchTriggerType",
+    "CalendarWindow",
     "DeltaConfig",
     "Entity",
     "Feature",

@@ -14,7 +14,7 @@ from tilefold.declaration.names import check_name, first_duplicate
 from tilefold.declaration.window_grids import Grid
 from tilefold.declaration.window_rules import resolve_window, window_text
 from tilefold.declaration.windows import TimeWindowSeries, Window
-from tilefold.errors import DeclarationError, NotBuiltYetError, complaint
+from tilefold.errors import DeclarationError, complaint
 from tilefold.functions import AggregateFunction, FunctionRequest, keys_function, resolve, resolve_attribute
 from tilefold.types import Field
 
@@ -68,7 +68,6 @@ def resolve_features(
         for each in features
     )
     if secondary is not None:
-        _check_without_time(thing, resolved)
         texts = [window_text(each.time_window) for each in features if isinstance(each, Aggregate)]
         lists = _key_lists(secondary, zip(texts, resolved, strict=True))
         resolved = (*lists, *(_for_each(secondary, one) for one in resolved))
@@ -112,15 +111,6 @@ def _resolve(thing: str, aggregate: Aggregate, grid: Grid) -> Feature:
         description=aggregate.description,
         tags=dict(aggregate.tags),
     )
-
-
-def _check_without_time(thing: str, resolved: Iterable[Feature]) -> None:
-    """Refuse what fades with the time of the read, which lists by a secondary key cannot do yet."""
-    for feature in resolved:
-        if feature.function.current is not None:
-            mend = "Declare it in a view of its own, or make the secondary key a join key."
-            rule = "decayed sums and counts by a secondary key are not built yet"
-            raise NotBuiltYetError(complaint(thing, rule, feature.name, mend))
 
 
 def _for_each(secondary: Field, feature: Feature) -> Feature:

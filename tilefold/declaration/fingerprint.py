@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from tilefold.declaration.pipelines import Const, PipelineStep
+from tilefold.types import Field
 
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta)  # a datetime is a date
 
@@ -27,6 +28,35 @@ def fingerprint(function: FunctionType) -> str:
     seen: dict[str, str] = {}
     _describe(function, function.__module__, seen)
     return "\n".join(f"{name}: {text}" for name, text in sorted(seen.items()))
+
+
+def class_fingerprint(described: type) -> str:
+    """The text of what the methods and constants of a class are, its own and those of the classes that it is made from.
+
+    Those of this package do not count, so that versions stay from release to release.
+    """
+    texts = []
+    for each in described.__mro__:
+        if each is object or each.__module__.split(".")[0] == __package__.split(".")[0]:
+            continue
+        for name, value in sorted(vars(each).items()):
+            made = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            if isinstance(made, FunctionType):
+                texts.append(f"{name}: {fingerprint(made)}")
+            elif not name.startswith("__"):
+                texts.append(f"{name}: {constant_text(made) or _declared_text(made)}")
+    return "\n".join(texts)
+
+
+def _declared_text(value: object) -> str:
+    """Types and fields of a class: what they are printed as does not change."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_declared_text, value))}]"
+    return (
+        repr(value)
+        if isinstance(value, pl.DataType | Field) or (isinstance(value, type) and issubclass(value, pl.DataType))
+        else ""
+    )
 
 
 def _describe(function: FunctionType, module: str, seen: dict[str, str], called: str = "") -> None:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from tilefold.declaration.features import Feature
+from tilefold.declaration.fingerprint import class_fingerprint
 from tilefold.declaration.windows import Window
 from tilefold.types import Field
 
 _FORM = 1  # counts up when what is hashed changes
 _DIGITS = 12
-_LEARNED = ("ends_on_grid", "ttl_us")
+_LEARNED = ("ends_on_grid", "ttl_us", "calendar")
 
 
 def version_of(settings: dict[str, object], columns: Sequence[Field], features: Iterable[Feature], code: str) -> str:
@@ -33,7 +34,8 @@ def version_of(settings: dict[str, object], columns: Sequence[Field], features: 
 
 def _feature(feature: Feature) -> list[object]:
     windows = [_window(window) for window in feature.windows]
-    return [feature.name, feature.input_column, feature.function.label, feature.is_series, windows]
+    own = [] if feature.function.user is None else [class_fingerprint(type(feature.function.user))]
+    return [feature.name, feature.input_column, feature.function.label, feature.is_series, windows, *own]
 
 
 def _window(window: Window) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilefold.declaration.parameters import AggregationLeadingEdge, BatchViewParameters, StreamViewParameters
-from tilefold.declaration.schedule_rules import batch_interval_us, view_times
+from tilefold.declaration.schedule_rules import Times, batch_interval_us, view_times
 from tilefold.declaration.sources import BatchSource, Source, StreamSource
 from tilefold.declaration.times import common_grid_us
 from tilefold.declaration.trailing_edges import view_trailing_edge
@@ -36,10 +36,11 @@ class _Batch:
         grid = BatchGrid(times.schedule_us, interval_us, times.lifetime_us)
         return Timing(times, grid, AggregationLeadingEdge.WALL_CLOCK_TIME)
 
-    def cell_us(self, schedule_us: int, windows: Sequence[Window]) -> int:
-        """The grid of the schedule and of every window and offset."""
+    def cell_us(self, times: Times, windows: Sequence[Window]) -> int:
+        """The grid of the schedule, of every window and offset, and of the periods of calendars."""
         sizes_us = [window.size_us for window in windows if window.size_us is not None]
-        return common_grid_us([schedule_us, *sizes_us, *(window.offset_us for window in windows)])
+        offsets_us = [window.offset_us for window in windows]
+        return common_grid_us([times.schedule_us, *sizes_us, *offsets_us, *_calendar_grids_us(times, windows)])
 
     def settings(self, leading_edge: str) -> dict[str, object]:
         """See `Kind`; nothing, so that versions stay what they were before there were stream views."""
@@ -62,14 +63,20 @@ class _Stream:
         grid = StreamGrid(view_trailing_edge(thing, self.written), times.lifetime_us)
         return Timing(times, grid, _leading_edge(thing, self.written.aggregation_leading_edge))
 
-    def cell_us(self, schedule_us: int, windows: Sequence[Window]) -> int:
+    def cell_us(self, times: Times, windows: Sequence[Window]) -> int:
         """The grid of the schedule and of every trailing edge; a microsecond where an exact window has an edge."""
         hops_us = [window.hop_us or 1 for window in windows if window.size_us is not None]
-        return common_grid_us([schedule_us, *hops_us])
+        return common_grid_us([times.schedule_us, *hops_us, *_calendar_grids_us(times, windows)])
 
     def settings(self, leading_edge: str) -> dict[str, object]:
         """See `Kind`."""
         return {"kind": self.name, "leading_edge": leading_edge}
+
+
+def _calendar_grids_us(times: Times, windows: Sequence[Window]) -> list[int]:
+    """Where periods begin for events that count: zones have had other offsets before."""
+    calendars = {window.calendar for window in windows if window.calendar is not None}
+    return [calendar.grid_us(times.feature_start_us) for calendar in calendars]
 
 
 def batch_view(written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:

@@ -70,7 +70,7 @@ class Kind(Protocol):
         """Check everything of time."""
         ...
 
-    def cell_us(self, schedule_us: int, windows: Sequence[Window]) -> int:
+    def cell_us(self, times: Times, windows: Sequence[Window]) -> int:
         """The finest grid that is needed."""
         ...
 
@@ -192,7 +192,7 @@ def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: Funct
         source=source,
         entities=entities,
         timing=timing,
-        cell_us=kind.cell_us(timing.times.schedule_us, [window for feature in features for window in feature.windows]),
+        cell_us=kind.cell_us(timing.times, [window for feature in features for window in feature.windows]),
         features=features,
         columns=output_columns(thing, keys, timestamp_field, given, secondary),
         secondary_key=secondary,

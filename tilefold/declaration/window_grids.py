@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from tilefold.declaration.calendars import LENGTHS_US, Calendar
 from tilefold.declaration.times import duration_text
 from tilefold.declaration.trailing_edges import TrailingEdge, hop_of, trailing_edge
 from tilefold.errors import DeclarationError, complaint
@@ -56,6 +57,10 @@ class Grid(Protocol):
         """Say how a lifetime's edge moves."""
         ...
 
+    def place_calendar(self, thing: str, calendar: Calendar, given: object) -> Placed:
+        """Check a period of a calendar and say how its edge moves."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BatchGrid:
@@ -85,6 +90,14 @@ class BatchGrid:
             raise DeclarationError(complaint(thing, rule, given, mend))
         return Placed(None)
 
+    def place_calendar(self, thing: str, calendar: Calendar, given: object) -> Placed:
+        """See `Grid`; of a period no longer than a step of the schedule, every edge would see nothing or a rest."""
+        if self.schedule_us >= LENGTHS_US[calendar.unit]:
+            rule = f"batch_schedule must be shorter than the {calendar.unit} of a CalendarWindow"
+            mend = "Make batch_schedule shorter, such as timedelta(hours=1), or take a longer unit."
+            raise DeclarationError(complaint(thing, rule, duration_text(self.schedule_us), mend))
+        return self.place_lifetime(thing, given)
+
     def _check_interval(self, thing: str, parameter: str, length_us: int) -> None:
         if self.interval_us and length_us % self.interval_us:
             interval = duration_text(self.interval_us)
@@ -112,4 +125,11 @@ class StreamGrid:
         if given is not None:
             mend = "Leave it out: the lifetime's start does not move."
             raise DeclarationError(complaint(thing, "a lifetime has no trailing_edge", given, mend))
+        return Placed(0)
+
+    def place_calendar(self, thing: str, calendar: Calendar, given: object) -> Placed:
+        """See `Grid`."""
+        if given is not None:
+            mend = f"Leave it out: the start moves where the next {calendar.unit} begins."
+            raise DeclarationError(complaint(thing, "a CalendarWindow has no trailing_edge", given, mend))
         return Placed(0)

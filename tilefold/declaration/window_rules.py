@@ -1,15 +1,17 @@
 """From windows as people write them to the engine's, and to their part of a feature's name.
 
 The rule: what is the same of all views is checked here, what the kinds of views differ in by their `Grid`. The text names the
-window in full, as it was written: `30d`, `7d_offset_1d`, `1d_series_7d_0s_1d` (size, start, end, step), `lifetime`.
+window in full, as it was written: `30d`, `7d_offset_1d`, `1d_series_7d_0s_1d` (size, start, end, step), `lifetime`,
+`this_month`.
 """
 
 from datetime import timedelta
 from typing import Final
 
+from tilefold.declaration.calendars import checked_calendar
 from tilefold.declaration.times import duration_text, duration_us, positive_us
 from tilefold.declaration.window_grids import Grid, Placed
-from tilefold.declaration.windows import LifetimeWindow, TimeWindow, TimeWindowSeries, Window
+from tilefold.declaration.windows import CalendarWindow, LifetimeWindow, TimeWindow, TimeWindowSeries, Window
 from tilefold.errors import DeclarationError, complaint
 
 SERIES_WINDOWS_MAX: Final = 1_000  # each is folded anew at every read
@@ -34,11 +36,14 @@ def resolve_window(thing: str, written: object, grid: Grid, trailing_edge: objec
         case LifetimeWindow():
             placed = grid.place_lifetime(thing, trailing_edge)
             return (Window(None, lifetime_start_us=grid.lifetime_start_us, hop_us=placed.hop_us),)
+        case CalendarWindow():
+            calendar = checked_calendar(thing, written.unit, written.time_zone)
+            return (Window(None, hop_us=grid.place_calendar(thing, calendar, trailing_edge).hop_us, calendar=calendar),)
         case TimeWindow():
             return (_moving(thing, written, grid, trailing_edge),)
         case TimeWindowSeries():
             return _series(thing, written, grid, trailing_edge)
-    mend = "Use TimeWindow, TimeWindowSeries, LifetimeWindow or a timedelta."
+    mend = "Use TimeWindow, TimeWindowSeries, LifetimeWindow, CalendarWindow or a timedelta."
     raise DeclarationError(complaint(thing, "time_window must be a window", written, mend))
 
 
@@ -53,6 +58,8 @@ def window_text(written: object) -> str:
         case TimeWindowSeries():
             edges = [-written.series_start, -written.series_end, _series_step(written)]
             return "_".join([_text(_series_size(written)), "series", *map(_text, edges)])
+        case CalendarWindow():
+            return f"this_{written.unit}"
     return "lifetime"
 
 

@@ -14,9 +14,10 @@ oldest first.
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tilefold.declaration.calendars import Calendar
 from tilefold.declaration.elsewhere import NOTHING, tolerant
 
-__all__ = ["LifetimeWindow", "TimeWindow", "TimeWindowSeries", "Window", "WrittenWindow"]
+__all__ = ["CalendarWindow", "LifetimeWindow", "TimeWindow", "TimeWindowSeries", "Window", "WrittenWindow"]
 
 _NONE = timedelta(0)
 
@@ -66,7 +67,23 @@ class LifetimeWindow:
     """Everything from the view's `lifetime_start_time` (its `feature_start_time` where not given) to the leading edge."""
 
 
-WrittenWindow = TimeWindow | TimeWindowSeries | LifetimeWindow | timedelta
+@dataclass(frozen=True, slots=True)
+class CalendarWindow:
+    """The day, week or month so far: from the start of the local one that holds the leading edge up to that edge.
+
+    Parameters
+    ----------
+    unit
+        `"day"`, `"week"` (from Monday on) or `"month"`.
+    time_zone
+        Whose calendar: a name in the IANA time zone database, such as `"Europe/Berlin"`.
+    """
+
+    unit: str
+    time_zone: str = "UTC"
+
+
+WrittenWindow = TimeWindow | TimeWindowSeries | LifetimeWindow | CalendarWindow | timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +93,7 @@ class Window:
     Attributes
     ----------
     size_us
-        Its size; None for a lifetime.
+        Its size; None where the start does not move with the end: of a lifetime, and of a period of a calendar.
     offset_us
         How far it is moved back, zero or more.
     lifetime_start_us
@@ -86,6 +103,8 @@ class Window:
         edge's grid.
     ttl_us
         Of an attribute, which takes the latest event of all: how long that event is valid, counted from the read; else None.
+    calendar
+        Of this day, week or month so far: which; its start moves on where the next one begins.
     ends_on_grid
         Of a stream view's window with a hop: whether its end lies on the grid too (offset windows and series), instead of at
         the read time.
@@ -97,9 +116,11 @@ class Window:
     hop_us: int | None = None
     ends_on_grid: bool = False
     ttl_us: int | None = None
+    calendar: Calendar | None = None
 
     def __post_init__(self) -> None:
         assert self.size_us is None or self.size_us > 0, "windows are resolved from checked declarations"
         assert self.offset_us >= 0, "a window never reaches past its leading edge"
         assert self.size_us is None or self.lifetime_start_us is None, "only a lifetime has a start of its own"
         assert self.ttl_us is None or self.size_us is None, "an attribute takes the latest event of all"
+        assert self.calendar is None or (self.size_us is None and not self.offset_us), "a period is not moved back"

@@ -18,6 +18,7 @@ number per window in them, so that its cost does not grow with the number of til
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from operator import add
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
@@ -202,12 +203,9 @@ def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: C
         return _read_texts(data, position, lengths)
     if max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0:  # entries that are all zero take no bytes, so bytes do not bound them
         raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
-    entries, position = _read_entries(shape.inner, data, position, sum(lengths))
-    taken, start = [], 0
-    for length in lengths:
-        taken.append(entries[start : start + length])
-        start += length
-    return taken, position
+    ends = list(accumulate(lengths, initial=0))
+    entries, position = _read_entries(shape.inner, data, position, ends[-1])
+    return [entries[low:high] for low, high in pairwise(ends)], position
 
 
 def _read_entries(dtype: pl.DataType, data: bytes, position: int, count: int) -> tuple[Column, int]:
@@ -227,16 +225,14 @@ def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: in
 def _read_bytes(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
     if min(lengths) < 0:
         raise ValueError("nothing is shorter than empty")
-    taken = []
-    for length in lengths:
-        taken.append(data[position : position + length])
-        position += length
-    return taken, position
+    ends = list(accumulate(lengths, initial=position))
+    return [data[low:high] for low, high in pairwise(ends)], ends[-1]
 
 
 def _read_texts(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
-    texts = []
-    for length in lengths:
-        texts.append(data[position : position + length].decode())
-        position += length
-    return texts, position
+    ends = list(accumulate(lengths, initial=position))
+    block = data[position : ends[-1]]
+    if not block.isascii():
+        return [data[low:high].decode() for low, high in pairwise(ends)], ends[-1]
+    text = block.decode()  # at once, since a character is a byte
+    return [text[low - position : high - position] for low, high in pairwise(ends)], ends[-1]

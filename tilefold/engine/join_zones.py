@@ -2,7 +2,7 @@
 
 The rule: cells are joined once no window can cut them apart. Cuts of a window of hop h lie on multiples of h, between where its
 edge is now and where it will be when the next compaction is overdue; joining keeps to one step of the schedule, so no cell
-straddles a watermark.
+straddles a watermark. Periods of calendars begin at points of their own.
 """
 
 from bisect import bisect_right
@@ -13,7 +13,7 @@ from math import gcd
 
 from tilefold.declaration.windows import Window
 from tilefold.engine.stream_part import Settled
-from tilefold.engine.windows import bounds_us
+from tilefold.engine.windows import bounds_us, starts_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ def join_zones(windows: Iterable[Window], start_us: int, end_us: int, schedule_u
         lows, highs = bounds_us(window, start_us), bounds_us(window, end_us)
         if window.size_us is not None:
             passing.append((lows[0], highs[0] + 1, hop_us))
+        elif window.calendar is not None:
+            passing += [(start, start, 1) for start in starts_us(window, start_us, end_us)]  # a point: no stretch has its grid
         if window.offset_us or window.ends_on_grid:
             passing.append((lows[1], highs[1] + 1, hop_us))
     edges = sorted({edge for low, high, _ in passing for edge in (low, high)})

@@ -63,12 +63,13 @@ class _Call(NamedTuple):
 class _Finish(NamedTuple):
     """Make values of the states that some calls gave: of the one call, or of several that `several` takes from all.
 
-    `finalize_all` makes those of the one call at once.
+    `finalize_all` makes those of the one call and of all `more` at once.
     """
 
     finalize: Any
     finalize_all: Any
     one: int
+    more: tuple[int, ...]
     several: Callable[[list[Any]], tuple[Any, ...]] | None
 
 
@@ -133,9 +134,9 @@ class Folder:
         `edge_us` is where windows end that are not moved back, `read_us` when the read is.
         """
         values: list[Any] = []
-        for finalize, finalize_all, one, several in self._finishes:
+        for finalize, finalize_all, one, more, several in self._finishes:
             if finalize_all is not None:
-                values += finalize_all(states[one])
+                values += finalize_all([*states[one], *(state for call in more for state in states[call])])
             elif several is not None:
                 values += map(finalize, *several(states))
             else:
@@ -184,13 +185,19 @@ def _compile(layout: Layout, nests: list[_Nest], calls: list[_Call], finishes: l
     places: dict[tuple[int, Window], int] = {}
     known_calls: dict[tuple[int, int], int] = {}
     taken = 0
+    before: tuple[str, str | None] = ("", None)
     for output_numbers, windows in _groups(layout):
         nest = _index_of(nests, _Nest(windows))
         output = layout.outputs[output_numbers[0]]
         numbers = tuple(_call_of(layout, slot, nest, calls, known_calls) for slot in output.slots)
         several = itemgetter(*numbers) if len(numbers) > 1 else None
         function = output.feature.function
-        finishes.append(_Finish(function.finalize, function.finalize_all, numbers[0], several))
+        made, same_function = (function.label, output.feature.input_column), before
+        before = made
+        if function.finalize_all is not None and made == same_function:
+            finishes[-1] = finishes[-1]._replace(more=(*finishes[-1].more, numbers[0]))
+        else:
+            finishes.append(_Finish(function.finalize, function.finalize_all, numbers[0], (), several))
         for position, window in enumerate(windows):
             places.update({(number, window): taken + position for number in output_numbers})
         taken += len(windows)
@@ -204,13 +211,13 @@ def _groups(layout: Layout) -> list[tuple[list[int], tuple[Window, ...]]]:
         feature = output.feature
         for window in feature.windows:
             grid = window.hop_us if window.ends_on_grid else None
-            key = (feature.function.label, feature.input_column, window.offset_us, window.lifetime_start_us, grid)
+            apart = (window.lifetime_start_us, window.calendar)  # what moves in another way nests now and then only
+            key = (feature.function.label, feature.input_column, window.offset_us, *apart, grid)
             numbers, windows = members.setdefault(key, (set(), set()))
             numbers.add(number)
             windows.add(window)
-    return [
-        (sorted(numbers), tuple(sorted(windows, key=_start_at_zero, reverse=True))) for numbers, windows in members.values()
-    ]
+    groups = sorted(members.items(), key=lambda group: (group[0][0], str(group[0][1])))  # those of one function together
+    return [(sorted(numbers), tuple(sorted(windows, key=_start_at_zero, reverse=True))) for _, (numbers, windows) in groups]
 
 
 def _pick(lows: list[int], high: int) -> tuple[int, Pick]:

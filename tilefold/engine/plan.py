@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from tilefold.declaration.windows import Window
 from tilefold.engine.time import DAY_US, floor
-from tilefold.engine.windows import BEGINNING_US, bounds_us, oldest_us
+from tilefold.engine.windows import BEGINNING_US, bounds_us, oldest_us, starts_us
 
 Ints = npt.NDArray[np.int64]
 
@@ -140,7 +140,10 @@ def _edges(window: Window, reads: ReadSpan) -> Iterator[Zone]:
     """Where the window begins and ends as the read time goes over the span."""
     (first_start, first_end), (last_start, last_end) = (bounds_us(window, at) for at in (reads.from_us, reads.until_us))
     hop = window.hop_us or 1
-    yield Zone(first_start, last_start, hop)
+    if window.calendar is None:
+        yield Zone(first_start, last_start, hop)
+    else:
+        yield from (Zone(start, start, 1) for start in starts_us(window, reads.from_us, reads.until_us))
     yield Zone(first_end, last_end, hop if window.ends_on_grid else 1)
 
 

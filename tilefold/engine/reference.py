@@ -1,24 +1,29 @@
 """The oracle: feature values straight from raw events, naive on purpose.
 
 The rule: it shares nothing with the engine but the definitions of spec and glossary: no tiles, no partial states, no codec,
-no Polars. Every test of the engine compares with it, and so does the asset check that samples keys in production.
+no Polars, but for aggregates of people's own, whose expressions define them. Every test of the engine compares with it, and so
+does the asset check that samples keys in production.
 """
 
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from tilefold.declaration.calendars import Calendar
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.reference_sketches import distinct_values, percentile_value
 from tilefold.functions.base import OVERFLOW
+from tilefold.functions.user_partial import UserPartial
 
 Value = Any
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LIST_LABEL = re.compile(r"(first|last)(_distinct)?_(\d+)")
 _DECAYED_LABEL = re.compile(r"decayed_(sum|count|mean)_(\w+)")
 _DURATION = re.compile(r"(\d+)(d|h|ms|m|s|us)")
@@ -66,8 +71,19 @@ def _inside(window: Window, events: list[Event], at_us: int, now_us: int) -> lis
     return held if window.ttl_us is None else [event for event in held if event.time_us > now_us - window.ttl_us]
 
 
+def _is_this_period(calendar: Calendar, time_us: int, edge_us: int) -> bool:
+    """Whether local clocks show the same day, week or month at both times."""
+    days = [
+        (_EPOCH + timedelta(microseconds=each)).astimezone(ZoneInfo(calendar.time_zone)).date() for each in (time_us, edge_us)
+    ]
+    one, other = ({"day": day, "week": day.isocalendar()[:2], "month": (day.year, day.month)}[calendar.unit] for day in days)
+    return one == other
+
+
 def _in_batch_window(window: Window, time_us: int, edge_us: int) -> bool:
     """Whether a time is in `[A - W, A)`, or from the lifetime's start on; A is moved back by the window's offset."""
+    if window.calendar is not None:
+        return time_us < edge_us and _is_this_period(window.calendar, time_us, edge_us)
     if window.size_us is None:
         return time_us < edge_us and (window.lifetime_start_us is None or time_us >= window.lifetime_start_us)
     return edge_us - window.size_us <= time_us < edge_us
@@ -76,6 +92,8 @@ def _in_batch_window(window: Window, time_us: int, edge_us: int) -> bool:
 def _in_stream_window(window: Window, time_us: int, t_us: int) -> bool:
     """Whether a time is in the window read at `t`, which the offset has moved back; each line is a kind of window."""
     size_us, hop_us = window.size_us, window.hop_us
+    if window.calendar is not None:
+        return time_us <= t_us and _is_this_period(window.calendar, time_us, t_us)
     if size_us is None:
         return time_us <= t_us and (window.lifetime_start_us is None or time_us >= window.lifetime_start_us)
     if not hop_us:
@@ -101,10 +119,21 @@ def _window_value(feature: Feature, events: list[Event], end_us: int) -> Value:
     values = [event.columns[feature.input_column] for event in events]
     if label == "latest":
         return values[-1] if values else None
+    if feature.function.user is not None:
+        return _of_own(feature, [event for event, value in zip(events, values, strict=True) if value is not None])
     there = [(value, end_us - event.time_us) for value, event in zip(values, events, strict=True) if value is not None]
     if match := _DECAYED_LABEL.fullmatch(label):
         return _decayed(match, there)
     return _value_of(label, [value for value, _ in there], feature.input_dtype)
+
+
+def _of_own(feature: Feature, events: Sequence[Event]) -> Value:
+    """What an aggregate of people's own says: its expressions are its definition, over all events at once, without merging."""
+    (partial,) = feature.function.partials
+    if not events or not isinstance(partial, UserPartial):
+        return feature.function.empty
+    values = [event.columns[feature.input_column or ""] for event in events]
+    return partial.of_all(values, [event.time_us for event in events], feature.function.result_dtype)
 
 
 def _value_of(label: str, values: list[Value], dtype: pl.DataType | None) -> Value:

@@ -13,7 +13,8 @@ Events without a secondary key are counted in `tf_events` and are in no list.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from operator import add
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -24,7 +25,7 @@ from tilefold.engine.encode_one import RowEncoder
 from tilefold.engine.mark import Mark
 from tilefold.engine.slots import Slot
 from tilefold.functions import AggregateFunction, Component, Partial
-from tilefold.functions.base import Columns, Expressions
+from tilefold.functions.base import Columns, CurrentValue, Expressions
 from tilefold.functions.packed import spread
 from tilefold.functions.plain import physical_to_python
 from tilefold.types import Field
@@ -32,7 +33,10 @@ from tilefold.types import Field
 KEY = "tf_key"
 INPUT = "__secondary"
 """What the slot's input is called: for each event a record of the secondary key and all inputs."""
+_MOMENT = "__moment_us"
 _NOBODY = Mark(0, 0)
+
+Values: TypeAlias = Callable[[pl.DataFrame], pl.Series]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class BySecondary(Partial):
         rows = [(KEY, Component(KEY, key.dtype)), *self._inner]
         held = _Rows(view_name, rows, running=[None] * len(rows))
         self._encoder, self._codec = RowEncoder(held), Codec(held, plain=True)
+        self._joins = [(slot.start, slot.stop, slot.join) for slot in slots]
+        self._only_sums = all(slot.partial.running == "add" for slot in slots)
 
     @property
     def inputs(self) -> list[str]:
@@ -123,9 +129,11 @@ class BySecondary(Partial):
             state[key] = components if held is None else self._joined(held, components)
 
     def _joined(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        if self._only_sums:
+            return tuple(map(add, one, other))
         joined: list[Any] = []
-        for slot in self.slots:
-            joined += slot.join(one[slot.start : slot.stop], other[slot.start : slot.stop])
+        for start, stop, join in self._joins:
+            joined += join(one[start:stop], other[start:stop])
         return tuple(joined)
 
     def _pack(self, tiles: pl.Series) -> pl.Series:
@@ -154,9 +162,11 @@ class BySecondary(Partial):
         """A function of the states of some slots, for each key: a list, in the order of the keys."""
         slots = [self.slots[number] for number in numbers]
 
+        folds = [(slot.partial.fold, slot.start, slot.stop) for slot in slots]
+        finalize = function.finalize
+
         def value_of(components: tuple[Any, ...]) -> Any:
-            columns = ([(each,) for each in components[slot.start : slot.stop]] for slot in slots)
-            return function.finalize(*(slot.partial.fold(own, 0, 1) for slot, own in zip(slots, columns, strict=True)))
+            return finalize(*[fold([(each,) for each in components[start:stop]], 0, 1) for fold, start, stop in folds])
 
         def finish(state: Any) -> list[Any]:
             return [value_of(components) for _, components in sorted((state or {}).items())]
@@ -167,30 +177,59 @@ class BySecondary(Partial):
                 value = pl.coalesce(value, pl.lit(function.empty, dtype=function.result_dtype))
             return records.select(value.alias("value"))["value"]
 
-        return self._function(function, function.result_dtype, finish, values)
+        current = None if function.current is None else _each_now(function.current, slots[0].names, function.result_dtype)
+        return self._function(function, function.result_dtype, finish, values, current)
 
     def _function(
         self,
         declared: AggregateFunction,
         dtype: pl.DataType,
         finish: Callable[[Any], list[Any]],
-        values: Callable[[pl.DataFrame], pl.Series],
+        values: Values,
+        current: CurrentValue | None = None,
     ) -> AggregateFunction:
         result = pl.List(dtype)
 
-        def column(tiles: pl.Series) -> pl.Series:
-            lengths, records = flattened(tiles)
-            if not records.height:
-                return pl.Series(tiles.name, [[]] * len(tiles), result)
-            found = values(records).alias("value").to_frame()
-            rows = pl.Series("row", np.repeat(np.arange(len(tiles)), lengths.to_numpy()))
-            grouped = found.with_columns(rows).group_by("row", maintain_order=True).agg("value")
-            return _at_rows(lengths, grouped["value"], []).alias(tiles.name).cast(result)
-
         def finish_rows(names: list[str]) -> pl.Expr:
-            return pl.col(names[0]).map_batches(column, return_dtype=result)
+            tiles = pl.col(names[0])
+            if current is not None:  # makes the values of the tiles, once it is told a time
+                return tiles
+            return tiles.map_batches(lambda column: _lists(column, values, result), return_dtype=result)
 
-        return AggregateFunction(declared.label, (self,), result, [], finish, finish_rows)
+        return AggregateFunction(declared.label, (self,), result, [], finish, finish_rows, current)
+
+
+def _each_now(current: CurrentValue, names: list[str], dtype: pl.DataType) -> CurrentValue:
+    """The last step of a function for each key, of values as `finalize` gives them, or of the columns of its slot."""
+    result = pl.List(dtype)
+
+    def of(values: list[Any], moment_us: int) -> list[Any]:
+        return [current.of(value, moment_us) for value in values]
+
+    def values_at(records: pl.DataFrame) -> pl.Series:
+        return records.select(current.rows(names, pl.col(_MOMENT)).cast(dtype).alias("value"))["value"]
+
+    def column(both: pl.Series) -> pl.Series:
+        tiles, moments = both.struct.unnest().get_columns()
+        return _lists(tiles, values_at, result, moments)
+
+    def rows(outer: list[str], moment: pl.Expr) -> pl.Expr:
+        return pl.struct(pl.col(outer[0]), moment.alias(_MOMENT)).map_batches(column, return_dtype=result)
+
+    return CurrentValue(of, rows, current.expires)
+
+
+def _lists(tiles: pl.Series, values: Values, result: pl.DataType, moments: pl.Series | None = None) -> pl.Series:
+    """The values of each row's records, as a list; `moments` tells each row's records a time."""
+    lengths, records = flattened(tiles)
+    if not records.height:
+        return pl.Series(tiles.name, [[]] * len(tiles), result)
+    rows = pl.Series("row", np.repeat(np.arange(len(tiles)), lengths.to_numpy()))
+    if moments is not None:
+        records = records.with_columns(moments.gather(rows).alias(_MOMENT))
+    found = values(records).alias("value").to_frame()
+    grouped = found.with_columns(rows).group_by("row", maintain_order=True).agg("value")
+    return _at_rows(lengths, grouped["value"], []).alias(tiles.name).cast(result)
 
 
 def flattened(tiles: pl.Series) -> tuple[pl.Series, pl.DataFrame]:

@@ -13,11 +13,12 @@ none; a stream view's may cut two, of whatever size the cells are:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import starmap
 
 import polars as pl
 
+from tilefold.declaration.calendars import Calendar
 from tilefold.declaration.features import Feature
 from tilefold.declaration.windows import Window
 from tilefold.engine.layout import FIRST, Layout, Output
@@ -131,9 +132,20 @@ def bounds_exprs(window: Window, at: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
         end = edge if window.ends_on_grid else moved + 1
     if window.ttl_us is not None:  # at the start of a day, so that no cell is cut there: what has expired is told at the end
         return (at - window.ttl_us) // DAY_US * DAY_US, end
+    if window.calendar is not None:
+        return at.map_batches(partial(_period_starts, window.calendar), return_dtype=pl.Int64()), end
     if window.size_us is None:
         return pl.lit(BEGINNING_US if window.lifetime_start_us is None else window.lifetime_start_us), end
     return edge - window.size_us, end
+
+
+def _period_starts(calendar: Calendar, times_us: pl.Series) -> pl.Series:
+    """The start of the period that holds each time."""
+    there = times_us.drop_nulls()
+    if not len(there):
+        return times_us
+    starts = pl.Series(calendar.starts_us(int(there.min()), int(there.max())), dtype=pl.Int64)  # type: ignore[arg-type] # integers
+    return starts.gather((starts.search_sorted(times_us, side="right").cast(pl.Int64) - 1).clip(0))
 
 
 def _states(cells: _Cells, requests: pl.DataFrame, window: Window, slots: Sequence[int]) -> pl.DataFrame:

@@ -4,17 +4,20 @@ The rule: the state is the HyperLogLog registers of the values' stable hashes (`
 loss, so every path gives the same number. Nulls are skipped; NaN is one value, and so are both zeros.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tilefold.functions.base import AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.estimates import estimate, estimate_column
+from tilefold.functions.estimates import estimate, estimate_column, estimate_of_few
 from tilefold.functions.registers import RANKS, entry_expr, entry_of, entry_width, pack, pack_column, unpack
 from tilefold.functions.value_hashes import hash_expr, hash_of
 
 DEFAULT_PRECISION = 8
+FEW_BYTES = 100  # up to so many, plain Python is faster than arrays; less than registers of a byte each take
 
 
 class Registers(Partial):
@@ -69,9 +72,37 @@ def cardinality_function(precision: int, dtype: pl.DataType) -> AggregateFunctio
     label = name if precision == DEFAULT_PRECISION else f"{name}_{precision}"
 
     def finish(state: Any) -> int:
-        return estimate(unpack(state, precision)) if state else 0
+        return finish_all([state])[0]
+
+    def finish_all(states: Sequence[Any]) -> list[int]:
+        return _estimates(states, precision)
 
     def finish_rows(names: list[str]) -> pl.Expr:
         return pl.col(names[0]).map_batches(partial(estimate_column, precision=precision), return_dtype=pl.Int64())
 
-    return AggregateFunction(label, (Registers(precision, dtype),), pl.Int64(), 0, finish, finish_rows)
+    partials = (Registers(precision, dtype),)
+    return AggregateFunction(label, partials, pl.Int64(), 0, finish, finish_rows, finalize_all=finish_all)
+
+
+def _estimates(states: Sequence[Any], precision: int) -> list[int]:
+    """The estimate of each state. Windows that nest have the tiles of the one before, and often say the same."""
+    found: list[int] = []
+    before: Any = ()
+    registers, value = None, 0
+    for state in states:
+        tiles = state or ()
+        if len(tiles) < len(before) or tiles[len(tiles) - len(before) :] != before:
+            before, registers, value = (), None, 0
+        fresh = tiles[: len(tiles) - len(before)]
+        if sum(map(len, tiles)) <= FEW_BYTES:
+            value = estimate_of_few(tiles, precision) if fresh else value
+            registers = None
+        elif fresh:
+            added = unpack(fresh if registers is not None else tiles, precision)
+            merged = added if registers is None else np.maximum(registers, added)
+            if registers is None or not np.array_equal(merged, registers):
+                value = estimate(merged)
+            registers = merged
+        before = tiles
+        found.append(value)
+    return found

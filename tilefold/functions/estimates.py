@@ -6,13 +6,14 @@ last bit, in one order, so that a column and a single key give the same number.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tilefold.functions.registers import RANKS, Bytes, Ints
+from tilefold.functions.registers import RANKS, Bytes, Ints, entry_width, unpack
 
 _ALPHA = 1 / (2 * math.log(2))
 _MOST = 2**63 - 1
@@ -25,7 +26,28 @@ def estimate(registers: Bytes) -> int:
     """About how many different values the registers have seen."""
     size = len(registers)
     precision = size.bit_length() - 1
-    counts = np.bincount(registers).tolist()
+    return _of_counts(np.bincount(registers).tolist(), size, precision)
+
+
+def estimate_of_few(packed: Sequence[bytes], precision: int) -> int:
+    """The same from the bytes of few entries, none of which are a byte per register."""
+    size, width = 1 << precision, entry_width(precision)
+    ranks: dict[int, int] = {}
+    for data in packed:
+        if len(data) == size:
+            return estimate(unpack(packed, precision))
+        for place in range(0, len(data), width):
+            index, rank = divmod(int.from_bytes(data[place : place + width], "little"), RANKS)
+            ranks[index] = max(rank, ranks.get(index, 0))
+    counts = [0] * (max(ranks.values(), default=0) + 1)
+    for rank in ranks.values():
+        counts[rank] += 1
+    counts[0] += size - len(ranks)
+    return _of_counts(counts, size, precision)
+
+
+def _of_counts(counts: list[int], size: int, precision: int) -> int:
+    """From how many registers have each rank, none first."""
     if counts[0] == size:
         return 0
     z = 0.0  # and stays so down to the highest rank that a register has
@@ -37,6 +59,7 @@ def estimate(registers: Bytes) -> int:
     return min(round(_ALPHA * size * size / z), _MOST) if z else _MOST
 
 
+@lru_cache(4096)
 def _sigma(x: float) -> float:
     """What registers that saw nothing weigh; `x` is their share, below 1."""
     y, z, before = 1.0, x, -1.0

@@ -4,6 +4,8 @@ The rule: events are ordered by time, then by tie (event id, else a hash of the 
 result in any order of arrival. A state is the entries (time, tie, value) that stand at the wanted end; nulls are skipped.
 """
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -58,6 +60,18 @@ class One(Partial):
         times, ties, values = (column[low:high] for column in columns)
         entries = (entry for entry in zip(times, ties, values, strict=True) if entry[0] is not None)
         return self._pick(entries, key=ORDER, default=None)
+
+    def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """See `Partial`; the newest tile that holds an entry has the last one, the oldest the first."""
+        times = columns[0]
+        there = [place for place in range(min(lows[-1], high), high) if times[place] is not None]
+        if not there:
+            return [None] * len(lows)
+        if self._pick is max:  # also of attributes
+            entry = tuple(column[there[-1]] for column in columns)
+            return [entry if low <= there[-1] else None for low in lows]
+        found = [bisect_left(there, low) for low in lows]
+        return [tuple(column[there[at]] for column in columns) if at < len(there) else None for at in found]
 
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
@@ -120,6 +134,23 @@ class Many(Partial):
         for i in range(low, high):
             entries += zip(times[i], ties[i], values[i], strict=True)
         return self._select(entries)
+
+    def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """See `Partial`; older tiles are looked at only as long as there is room before newer entries."""
+        if self._end != "last":
+            return super().fold_chain(columns, lows, high)
+        times, ties, values = columns
+        state: list[tuple[Any, ...]] | None = None
+        states: list[Any] = []
+        for low in lows:
+            if low < high:
+                state = state or []
+                while low < high and len(state) < self._limit:
+                    high -= 1
+                    state = self._select([*zip(times[high], ties[high], values[high], strict=True), *state])
+                high = min(low, high)
+            states.append(state)
+        return states
 
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""

@@ -27,6 +27,13 @@ def _to_date(value: int) -> date:
     return _EPOCH_DAY + timedelta(days=value)
 
 
+def to_physical(value: Any) -> Any:
+    """What tiles hold of a value that people know: numbers for times, which are aware, and for dates."""
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(microseconds=1)
+    return (value - _EPOCH_DAY).days if isinstance(value, date) else value
+
+
 def to_float32(value: float) -> float:
     """The nearest Float32, as a Python float; beyond its range an infinity."""
     if abs(value) >= _FLOAT32_MAX:

@@ -1,6 +1,7 @@
-"""The closed registry of functions: which there are, what inputs they take, how they are built.
+"""The registry of functions: which there are, what inputs they take, how they are built.
 
-The rule: a function is known here or it does not exist; an unknown name, parameter or input type is an error that names it.
+The rule: a function is known here, or registered by `register_aggregate`, or it does not exist; an unknown name, parameter or
+input type is an error that names it.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from tilefold.functions.ordered import Many, many_function, one_function
 from tilefold.functions.quantiles import DEFAULT_PRECISION as BINS_DEFAULT
 from tilefold.functions.quantiles import percentile_function
 from tilefold.functions.sums import count_function, events_function, mean_function, sum_function
+from tilefold.functions.user import registered, registered_names
+from tilefold.functions.user_partial import user_function
 
 _LIST_FUNCTIONS = {"first": Many, "last": Many, "first_distinct": Distinct, "last_distinct": Distinct}
 LIST_LIMIT_MAX = 1000  # the state of a tile holds that many entries, and a key has many tiles
@@ -81,8 +84,14 @@ def resolve(function: str | FunctionRequest, input_dtype: pl.DataType | None) ->
         Where the function, its parameters or its input type are unknown.
     """
     request = FunctionRequest(function) if isinstance(function, str) else function
+    user = registered(request.name)
+    if user is not None and input_dtype is not None and not request.params:
+        return user_function(request.name, user, input_dtype)
+    if user is not None:
+        mend = "Give it an input_column, and its name alone."
+        raise DeclarationError(complaint("function", "a registered aggregate is one of a column", request, mend))
     if request.name not in FUNCTION_NAMES:
-        mend = f"Known functions: {', '.join(FUNCTION_NAMES)}."
+        mend = f"Known functions: {', '.join([*FUNCTION_NAMES, *registered_names()])}. Others must be registered first."
         raise DeclarationError(complaint("function", "it must be a known name", request.name, mend))
     if input_dtype is None:
         return _without_input(request)
