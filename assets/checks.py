@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.compacted import compacted_key
 from assets.online import online_key
+from assets.parity import parity_check
 from assets.spans import Partitioning, days, watermarks
 from assets.tiles import tiles_key
 from assets.verdicts import SHOWN, Verdict, conclude, result
@@ -30,7 +31,7 @@ def view_checks(view: FeatureView, partitioning: Partitioning) -> list[dg.AssetC
     """The checks of a view's assets."""
     checks = [_tiles_hold_all_events(view, partitioning), _compacted_holds_all_events(view, partitioning)]
     if view.online:
-        checks += [_stamps_not_ahead(view), _sample_equals_reference(view), _watermark_is_fresh(view)]
+        checks += [_stamps_not_ahead(view), _sample_equals_reference(view), _watermark_is_fresh(view), parity_check(view)]
     return checks
 
 

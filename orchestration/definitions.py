@@ -12,7 +12,7 @@ from orchestration.drains import drain_sensor
 from orchestration.healing import heal_sensor
 from orchestration.jobs import due_together
 from orchestration.partitions import SINGLE_RUN, partitioning_of
-from orchestration.schedules import schedule_of
+from orchestration.schedules import parity_schedule, schedule_of
 from resources import FeatureReader, WorkspaceResource
 from resources.workspace import environment
 from tilefold.declaration.sources import StreamSource
@@ -30,6 +30,7 @@ def build_definitions(declared: Definitions, workspace: WorkspaceResource) -> dg
         assets = build_assets(declared, partitioning, SINGLE_RUN)
         checks = build_checks(declared, partitioning)
     schedules = [schedule_of(due) for due in due_together(declared, partitioning)]
+    schedules += [parity_schedule(declared)] if any(view.online for view in declared.views.values()) else []
     streams = [source for source in declared.sources.values() if isinstance(source, StreamSource)]
     sensors = [drain_sensor(source, partitioning.first.date()) for source in streams]
     sensors += [heal_sensor(declared, partitioning)] if declared.views else []

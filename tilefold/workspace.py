@@ -33,6 +33,8 @@ from tilefold.serving.forget import Forgetting, PassedStream
 from tilefold.serving.given import key_types
 from tilefold.serving.home import Home
 from tilefold.serving.materialize import materialize
+from tilefold.serving.parity import Asked, recompute
+from tilefold.serving.parity_report import ParityReport
 from tilefold.serving.planner import Planner
 from tilefold.serving.planning import Plan
 from tilefold.serving.progress import ProgressBar
@@ -52,6 +54,7 @@ from tilefold.serving.reports import (
     TilesReport,
     TrainingSetReport,
 )
+from tilefold.serving.sampling import Sampling
 from tilefold.serving.spine import checked_spine
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_standing import Standing
@@ -64,6 +67,7 @@ from tilefold.stores.dead_letters import DeadLetters
 from tilefold.stores.event_log import Barrier, EventLog
 from tilefold.stores.online_store import OnlineClient, OnlineStore
 from tilefold.stores.stream_log import StreamLog
+from tilefold.stores.stream_parts import log_number
 from tilefold.stores.training_files import scan_spine
 from tilefold.stores.view_versions import Versions
 
@@ -96,6 +100,8 @@ class Workspace:
     stream
         Where pushed events are kept until they are drained: a server of the Redis protocol that syncs each write, or
         `kafka://host:port`; None for an embedded one with its data under `root`, started when a stream is first used.
+    sampling
+        How much of what is read is sampled, to be recomputed by `parity`; None for nothing.
 
     Raises
     ------
@@ -116,11 +122,12 @@ class Workspace:
         name: str | None = None,
         storage_options: Mapping[str, str] | None = None,
         stream: str | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         self.definitions = load_definitions(definitions, str(root))
         self._clock = clock or _system_clock
         self._home = Home(str(root), online, name, storage_options or {}, stream)
-        self._parts = Assembly(self.definitions, self._home, self._now_us)
+        self._parts = Assembly(self.definitions, self._home, self._now_us, sampling)
 
     def __enter__(self) -> Self:
         return self
@@ -129,7 +136,8 @@ class Workspace:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; where this object owns the embedded server, return after it has exited."""
+        """Write the samples that are left and close the connections; the embedded servers, where they are ours, have exited."""
+        self._parts.close()
         self._home.close()
 
     # --- what it is made of
@@ -476,6 +484,7 @@ class Workspace:
         source = context.view.source.name
         forgetting, desk = Forgetting(context, self._parts.contexts_of(source), keys), self._parts.events(source)
         stream = self._passed_stream(source) if desk.has_stream else None
+        self._parts.flush_samples()
         return forgetting.run(self.online_store, desk.dead_letters, stream)
 
     def _passed_stream(self, source: str) -> PassedStream:
@@ -585,6 +594,23 @@ class Workspace:
         else:
             rows, target = checked_spine(spine), Target(str(place), options, overwrite, "the given frame", self.now())
         return write_training(name, selections, rows, timestamp, target)
+
+    def parity(self, view: str, since: datetime | None = None, samples_max: int | None = None) -> ParityReport:
+        """Recompute what was sampled of served values (see `sampling`) from the event log; a stream is drained into it first.
+
+        Parameters
+        ----------
+        since
+            Only those served at this time or later; None: all that are kept.
+        samples_max
+            At most so many, the newest.
+        """
+        context, asked = self.context(view), Asked(0 if since is None else to_us(checked_time("since", since)), samples_max)
+        self._parts.flush_samples()
+        if not context.is_stream or not context.samples.days():
+            return recompute(context, asked)
+        self.drain(context.view.source.name)
+        return recompute(context, asked, log_number(self.stream_log(context.view.source.name).incarnation))
 
     def explain(
         self, view: str, keys: Mapping[str, Any], at: datetime | None = None, *, reference: bool = False

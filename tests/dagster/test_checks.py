@@ -1,11 +1,15 @@
 """Checks of a single partition: what they find, and what they stop."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import dagster as dg
 
-from tests.dagster.shopping import DAYS, SPEND, Shop, append_late, lose_rows, mark_of
+from tests.dagster.shop.shop import START
+from tests.dagster.shopping import DAYS, DEFINITIONS, SPEND, Shop, append_late, lose_rows, mark_of
 from tilefold.engine.mark import Mark
+from tilefold.serving.sampling import Sampling
+from tilefold.workspace import Workspace
 
 LOG = "purchases/event_log"
 TILES, COMPACTED, ONLINE = SPEND
@@ -41,6 +45,7 @@ def test_every_check_passes_but_the_one_of_age(shop: Shop) -> None:
         (ONLINE, "stamps_not_ahead"): True,
         (ONLINE, "sample_equals_reference"): True,
         (ONLINE, "watermark_is_fresh"): False,
+        (ONLINE, "served_values_were_right"): True,
     }
     assert found[ONLINE, "watermark_is_fresh"].severity is dg.AssetCheckSeverity.WARN
     assert found[TILES, "events_conserved"].partition == DAYS[3]
@@ -124,3 +129,21 @@ def test_appended_events_make_checks_wait(shop: Shop) -> None:
     found = check_online(shop)[ONLINE, "sample_equals_reference"]
     assert found.passed
     assert found.description == "Not compared: nothing is served, or events have come that are not served yet."
+
+
+def test_a_wrong_value_that_was_served_is_found(shop: Shop) -> None:
+    """The check of sampled reads names the entity, the feature, what was served and what should have been, by feature."""
+    serve(shop)
+    with Workspace(shop.root, str(DEFINITIONS), sampling=Sampling(rate=1)) as ws:
+        ws.get_features_batch("user_spend", [{"user_id": f"u{number}"} for number in range(12)], at=START + timedelta(days=4))
+    right = check_online(shop)[ONLINE, "served_values_were_right"]
+    assert (right.passed, right.metadata["samples"].value) == (True, 12)
+    with Workspace(shop.root, str(DEFINITIONS), sampling=Sampling(rate=1)) as ws:
+        client, keys = ws.online_client(), [ws.online_key("user_spend", {"user_id": user}) for user in ("u1", "u2")]
+        client.hset(keys[0], "b", client.hget(keys[1], "b"))
+        ws.get_features("user_spend", {"user_id": "u1"}, at=START + timedelta(days=4))
+    wrong = check_online(shop)[ONLINE, "served_values_were_right"]
+    assert not wrong.passed
+    assert any(text.startswith("u1 at 2024-01-05") for text in wrong.metadata["examples"].value)
+    assert "| amount_sum_3d | 12 | 0 | 0 | 0 | 1 |" in wrong.metadata["features"].value
+    assert "█" in wrong.metadata["mismatches_by_hour"].value

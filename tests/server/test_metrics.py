@@ -146,3 +146,14 @@ def test_a_store_that_is_down_is_a_fact() -> None:
     found = live(served)
     assert found["tilefold_store_up"] == 0
     assert not any("watermark" in name for name in found)
+
+
+def test_samples_are_counted_by_view() -> None:
+    """How many sampled reads were written, and how many did not fit."""
+    metrics = Metrics(["spend"])
+    metrics.sampled("spend", "written", 7)
+    metrics.sampled("spend", "dropped", 0)
+    found = lines(metrics.exposition())
+    assert {name: value for name, value in found.items() if name.startswith("tilefold_samples_total")} == {
+        'tilefold_samples_total{outcome="written",view="spend"}': 7
+    }

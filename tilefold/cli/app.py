@@ -23,9 +23,10 @@ from tilefold.cli.listing import listing
 from tilefold.cli.migration import show_migration
 from tilefold.cli.replaying import run_replay
 from tilefold.cli.serving import Asked, run_serve
-from tilefold.cli.session import Session
+from tilefold.cli.session import SAMPLE_KEEP_DAYS, SAMPLE_RATE, Session
 from tilefold.cli.show_explained import explanation
 from tilefold.cli.show_forgotten import forgotten
+from tilefold.cli.show_parity import parity_found
 from tilefold.cli.show_plan import planned
 from tilefold.cli.up import DEFAULT_PORT, run_up
 from tilefold.cli.writing import run_writer
@@ -36,6 +37,7 @@ from tilefold.server.options import REQUESTS_MAX, ServerOptions
 from tilefold.serving.given import key_types, parsed_keys, parsed_time
 from tilefold.serving.planning import as_json as plan_as_json
 from tilefold.serving.priority import give_way
+from tilefold.serving.sampling import KEEP_DAYS, Sampling
 from tilefold.workspace import Workspace
 
 GLOBAL_OPTIONS = ("--root", "--definitions", "--online", "--stream", "--name")
@@ -59,6 +61,10 @@ ReadName = Annotated[str, typer.Argument(metavar="NAME", help="A feature view or
 Keys = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="The join keys of one entity.")]
 Speed = Annotated[float, typer.Option(help="How many minutes of flights come in a minute.")]
 WithParent = Annotated[bool, typer.Option("--with-parent", help="End with the process that started this one.")]
+SampleRate = Annotated[
+    float, typer.Option(min=0, max=1, envvar=SAMPLE_RATE, help="The share of reads that `tilefold parity` recomputes; 0: none.")
+]
+KeepDays = Annotated[int, typer.Option(min=1, envvar=SAMPLE_KEEP_DAYS, help="For how many days samples of reads are kept.")]
 At = Annotated[str | None, typer.Option(help="Read as of this time (ISO 8601, UTC); now, where not given.")]
 
 
@@ -117,8 +123,11 @@ def up(
     serve_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Serve features over HTTP there, too, on the same address; 0 for no server.")
     ] = 0,
+    sample_rate: SampleRate = 0.0,
+    sample_keep_days: KeepDays = KEEP_DAYS,
 ) -> None:
     """Start the Dagster UI with everything behind it, and stay until Ctrl-C."""
+    context.obj.sampling = Sampling(sample_rate, sample_keep_days)
     raise typer.Exit(run_up(context.obj, host, port, speed, serve_port))
 
 
@@ -201,10 +210,13 @@ def serve(
     requests_max: Annotated[
         int, typer.Option(min=1, help="Requests that a worker has in hand; more get status 429.")
     ] = REQUESTS_MAX,
+    sample_rate: SampleRate = 0.0,
+    sample_keep_days: KeepDays = KEEP_DAYS,
     listening: Annotated[int | None, typer.Option(hidden=True)] = None,
     with_parent: WithParent = False,
 ) -> None:
     """Serve features over HTTP until Ctrl-C; SIGHUP brings new definitions without dropping a request."""
+    context.obj.sampling = Sampling(sample_rate, sample_keep_days)
     options = ServerOptions(tls_cert=tls_cert, tls_key=tls_key, cache_ttl_s=cache_ttl, requests_max=requests_max)
     raise typer.Exit(run_serve(context.obj, Asked(host, port, workers, options, listening, with_parent)))
 
@@ -295,6 +307,23 @@ def explain(
             print(json.dumps(as_plain(found, feature or ""), indent=2))  # noqa: T201
         else:
             explanation(found, feature, show.console())
+
+
+@app.command()
+def parity(
+    context: typer.Context,
+    view: Annotated[str | None, typer.Argument(metavar="[VIEW]", help="A feature view; all that are online, if none.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only reads served at this time or later (ISO 8601, UTC).")] = None,
+) -> None:
+    """Recompute what was sampled of served values, and say which are not what they should have been."""
+    with _opened(context) as workspace:
+        declared = workspace.definitions.views.values()
+        names = [each.name for each in declared if each.online] if view is None else [view]
+        reports = [workspace.parity(name, parsed_time("option --since", since)) for name in names]
+    for report in reports:
+        parity_found(report, show.console())
+    if not all(report.passed for report in reports):
+        raise typer.Exit(FAULT)
 
 
 @app.command()

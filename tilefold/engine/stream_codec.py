@@ -96,6 +96,10 @@ class StreamCodec:
         except (struct.error, IndexError) as error:
             raise self._corrupt("its groups must fill it", len(data)) from error
 
+    def head(self, data: bytes) -> bytes:
+        """The beginning of a part that was read, up to its places: what `places_of` takes."""
+        return data[: self._after_places(data)]
+
     def decode(self, data: bytes) -> StreamPart:
         """A part to go on writing; raises as `view`."""
         revision, log, pruned_us = self._check(data)
@@ -186,6 +190,12 @@ class StreamCodec:
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:
         mend = "Materialize the view again with `--full`: every key is then written anew."
         return CorruptBlobError(complaint(f"view '{self._view}', {_WHAT} of a key", rule, value, mend))
+
+
+def places_of(head: bytes) -> tuple[int, dict[int, int]]:
+    """Which stream log a part is of, and by shard how far it includes it; from what `StreamCodec.head` gave."""
+    log = _HEAD.unpack_from(head)[-2]
+    return log, dict(_PLACE.unpack_from(head, start) for start in range(_HEAD.size + 1, len(head), _PLACE.size))
 
 
 def _single_event_codes(layout: Layout, shapes: Sequence[ComponentShape]) -> tuple[str, bytes | None]:

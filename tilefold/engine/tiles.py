@@ -34,10 +34,10 @@ def timed_events(events: pl.LazyFrame, layout: Layout, timestamp_field: str, sin
     """The same in whatever order they come."""
     time = pl.col(timestamp_field).dt.timestamp("us").alias(TIME)
     ready = events.with_columns(time).filter(pl.col(TIME) >= since_us)
-    return ready.with_columns(_tie(events).alias(TIE)) if layout.ordered else ready
+    return ready.with_columns(tie_expr(events).alias(TIE)) if layout.ordered else ready
 
 
-def _tie(events: pl.LazyFrame) -> pl.Expr:
+def tie_expr(events: pl.LazyFrame) -> pl.Expr:
     """What orders events of one time: the event id where the output keeps it, else a hash of the output row."""
     schema = events.collect_schema()
     if "event_id" in schema:

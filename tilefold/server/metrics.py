@@ -59,6 +59,7 @@ class Metrics:
         self._store = self._histogram("store_duration_seconds", "How long round trips to the online store took.")
         self._stale = self._counter("stale_reads", "Rows that were served with a STALE value.", "service")
         self._ingested = self._counter("ingested_events", "Pushed events by what became of them.", "source", "outcome")
+        self._samples = self._counter("samples", "Sampled reads by what became of them.", "view", "outcome")
         self._pairs: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def request(self, endpoint: str, service: str, status: int, seconds: float) -> None:
@@ -85,6 +86,11 @@ class Metrics:
         """Count pushed events: `accepted`, `duplicate`, `refused` or `late`."""
         if events:
             self._ingested.labels(self._known(source), outcome).inc(events)
+
+    def sampled(self, view: str, outcome: str, rows: int) -> None:
+        """Count sampled reads: `written` or `dropped`."""
+        if rows:
+            self._samples.labels(self._known(view), outcome).inc(rows)
 
     def exposition(self, live: Iterable[Any] = ()) -> bytes:
         """Everything that was counted, by all workers, in Prometheus' text format.

@@ -35,6 +35,12 @@ class Counting:
         names = [*definitions.views, *definitions.services, *definitions.sources]
         folder = os.environ.get(FOLDER_VARIABLE)
         self.metrics = Metrics(names, Path(folder) if folder else None)
+        self.follow(served)
+
+    def follow(self, served: Served) -> None:
+        """Count the samples of a workspace, which is served from here on."""
+        if served.parts.sampler is not None:
+            served.parts.sampler.tell = self.metrics.sampled
 
     def record(self, outcome: Outcome) -> None:
         """Take note of one request."""

@@ -89,7 +89,7 @@ def serve(served: Served, options: ServerOptions, host: str, port: int, running:
     counting = Counting(served)
     shared = Shared(served, keys, counting, options.requests_max)
     app = application(endpoints(counting.metrics), shared, partial(_lifespan, shared))
-    server = _Server(http_config(app, options), running, shared)
+    server = _Server(http_config(app, options), running, shared, counting)
     listening = running.listening or bound(host, port)
     try:
         running.settled()
@@ -112,9 +112,9 @@ async def _lifespan(shared: Shared, app: Starlette) -> AsyncIterator[None]:
 class _Server(uvicorn.Server):
     """Uvicorn's server, that ends by our event and takes our signals."""
 
-    def __init__(self, config: uvicorn.Config, running: Running, shared: Shared) -> None:
+    def __init__(self, config: uvicorn.Config, running: Running, shared: Shared, counting: Counting) -> None:
         super().__init__(config)
-        self._running, self._shared = running, shared
+        self._running, self._shared, self._counting = running, shared, counting
         self._reloading: asyncio.Task[None] | None = None
         self._incomplete: dict[RequestResponseCycle, float] = {}
 
@@ -175,6 +175,7 @@ class _Server(uvicorn.Server):
             _log.error("the definitions stay as they were: %s", error, exc_info=not isinstance(error, TilefoldError))
             return
         served.open()
+        self._counting.follow(served)
         self._shared.replace(served)
         self._running.settled()
         _log.warning("serving new definitions: %s", ", ".join(served.service_names))

@@ -16,6 +16,7 @@ from tilefold.serving.following import Follower, Moves
 from tilefold.serving.home import Home
 from tilefold.serving.kept import KeptViews
 from tilefold.serving.read import ServiceReader, ViewReader
+from tilefold.serving.sampling import Sampler, Sampling
 from tilefold.serving.stream_beside import VersionsBeside
 from tilefold.serving.stream_desk import StreamDesk
 from tilefold.serving.stream_targets import ViewTargets
@@ -33,19 +34,34 @@ class Assembly:
     ----------
     now_us
         The workspace's clock.
+    sampling
+        How much of what is read is sampled; None for nothing.
     """
 
-    def __init__(self, definitions: Definitions, home: Home, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, definitions: Definitions, home: Home, now_us: Callable[[], int], sampling: Sampling | None = None
+    ) -> None:
         self._definitions, self._home, self._now_us = definitions, home, now_us
         self.kept = KeptViews(home.root, home.name, home.storage_options, definitions)
         self._moves = Moves(home.online)
         self.marks = CachedMark(self._moves.fetch, connections=lambda: home.online.connections)
+        self.sampler = Sampler(sampling, now_us) if sampling is not None and sampling.rate else None
         self._events: dict[str, EventDesk] = {}
         self._contexts: dict[tuple[str, str], ViewContext] = {}
         self._followers: dict[str, Follower] = {}
         self._streams: dict[str, StreamDesk] = {}
         self._readers: dict[str, ServiceReader] = {}
         self._history: dict[tuple[str, str], tuple[bool, float]] = {}
+
+    def flush_samples(self) -> None:
+        """Write what has been sampled until now."""
+        if self.sampler is not None:
+            self.sampler.flush()
+
+    def close(self) -> None:
+        """Write what has been sampled."""
+        if self.sampler is not None:
+            self.sampler.close()
 
     # --- sources
 
@@ -159,12 +175,17 @@ class Assembly:
     def plain_reader(self, view: FeatureView) -> ViewReader:
         """Who reads one version of a view and no other."""
         context = self.context_of(view)
-        return ViewReader(context, self._home.online, self.marks, lambda: self._has_history(context), note=self._moves.note)
+        has_history = partial(self._has_history, context)
+        return self._sampled(ViewReader(context, self._home.online, self.marks, has_history, note=self._moves.note))
 
     def _reader_of(self, version: FeatureView, shape: FeatureView, route: Follower) -> ViewReader:
         context, online, note = self.context_of(version), self._home.online, self._moves.note
         has_history = partial(self._has_history, context)
-        return ViewReader(context, online, self.marks, has_history, shape=shape, route=route, note=note)
+        return self._sampled(ViewReader(context, online, self.marks, has_history, shape=shape, route=route, note=note))
+
+    def _sampled(self, reader: ViewReader) -> ViewReader:
+        reader.sampler = self.sampler
+        return reader
 
     def history_changed(self) -> None:
         """Ask anew whether sources have events: what had none may have some."""

@@ -1,6 +1,7 @@
 """One view with everything that its steps need: its layout, its tables, its source's log.
 
-The rule: paths are made here alone. Under the root: `<source>/event_log`, `<view>/<version>/tiles` and `.../compacted`.
+The rule: paths are made here alone. Under the root: `<source>/event_log`, `<view>/<version>/tiles`, `.../compacted` and
+`.../samples`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from tilefold.errors import InputError, NotOnlineError, complaint
 from tilefold.stores.compacted_table import CompactedTable
 from tilefold.stores.event_columns import EVENT_ID
 from tilefold.stores.event_log import EventLog
+from tilefold.stores.sample_table import SampleTable
 from tilefold.stores.tile_table import TileTable
 
 
@@ -114,6 +116,16 @@ class ViewContext:
     def _tile_tables(self) -> dict[int, TileTable]:
         """Opened tables, by how many buckets they would be made with."""
         return {}
+
+    @cached_property
+    def sampled_columns(self) -> pl.Schema:
+        """The columns of served values in its samples, feature by feature."""
+        return pl.Schema({f"{self.view.name}__{feature.name}": feature.dtype for feature in self.view.features})
+
+    @cached_property
+    def samples(self) -> SampleTable:
+        """What was sampled of its reads."""
+        return SampleTable(f"{self.uri}/samples", self.sampled_columns, storage_options=self.storage_options)
 
     @cached_property
     def compacted(self) -> CompactedTable:

@@ -4,7 +4,7 @@ The rule: the events go first, so that whatever is built after that is built wit
 every view of the source whose join keys hold the entity's; then what is served; then the files of all this. Each step may be
 killed and the whole repeated. What is not ours (files that a source imports, backups) is named in the report and left alone.
 
-    event log, dead letters  ->  tiles, compactions  ->  online keys  ->  stream log  ->  files of earlier versions
+    event log, dead letters  ->  tiles, compactions, samples  ->  online keys  ->  stream log  ->  files of earlier versions
 """
 
 import json
@@ -161,6 +161,7 @@ class Forgetting:
         view = context.view
         tiles = context.tile_table().forget(self._matches, events.days)
         parts = context.compacted.forget(self._matches)
+        context.samples.forget(entities)
         keys = [online.entity_key(view.name, view.version, entity) for entity in entities]
         return ForgottenView(view.name, view.version, tiles, parts, online.forget(view.name, view.version, keys))
 
@@ -170,6 +171,7 @@ class Forgetting:
         for context in self._holding:
             yield context.tile_table().drop_history()
             yield context.compacted.drop_history()
+            yield context.samples.drop_history()
 
     def _left(self, dead_letters: DeadLetters) -> Iterator[str]:
         """Where it still stands: a scan of every table, for what came in or was built meanwhile."""

@@ -68,6 +68,20 @@ def note_nothing(view: str, version: str, moved: str | None) -> None:
     del view, version, moved
 
 
+class Sampler(Protocol):
+    """Takes note of a share of what is served; see `sampling`."""
+
+    def note(
+        self,
+        reader: "ViewReader",
+        keys: Sequence[bytes],
+        parts: Sequence[Sequence[bytes | None]],
+        rows: Sequence["ViewValues"],
+    ) -> None:
+        """Take note of some of the entities of a read."""
+        ...
+
+
 class ViewReader:
     """Reads one version of a view; raises `NotOnlineError` where it is declared `online=False`.
 
@@ -85,6 +99,8 @@ class ViewReader:
     lacking
         The numbers of the told features that this version has not: they are NOT_READY.
     """
+
+    sampler: Sampler | None = None
 
     def __init__(
         self,
@@ -211,6 +227,11 @@ class ViewReader:
             return [self.nothing(time) for _ in parts]
         return [self.fold(each, mark, time) for each in parts]
 
+    def sample(self, keys: Sequence[bytes], parts: Sequence[Sequence[bytes | None]], rows: Sequence["ViewValues"]) -> None:
+        """Let a share of what was read be noted; what is not ready has no values to note."""
+        if self.sampler is not None and rows and rows[0].held is not None:
+            self.sampler.note(self, keys, parts, rows)
+
     def nothing(self, time: ReadTime, *, arrived: bool = True) -> "ViewValues":
         """An entity without values: the view is not ready, or its parts have not arrived in time."""
         return ViewValues(self, [None] * len(self.names), [], None, time, arrived=arrived)
@@ -309,7 +330,7 @@ class FeatureVector:
         self._service, self._parts = service, parts
         self.values: dict[str, Any] = dict(zip(service.names, service.values_of(parts)))  # noqa: B905 - as many; being strict costs a quarter
         if service.may_overflow:
-            self.values = {name: _shown(value) for name, value in self.values.items()}
+            self.values = {name: shown(value) for name, value in self.values.items()}
 
     @property
     def read_at(self) -> datetime:
@@ -337,9 +358,10 @@ class FeatureVector:
         return f"FeatureVector({self.values!r})"
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
+    """A value as it is told: None where it does not fit its type."""
     if isinstance(value, list):
-        return [_shown(each) for each in value]
+        return [shown(each) for each in value]
     return None if value is OVERFLOW else value
 
 
@@ -394,8 +416,9 @@ class ServiceReader:
             times = [reader.time_of(read_us, now=now) for reader in asked.readers]  # after them
         columns = []
         for number, (reader, mark, time) in enumerate(zip(asked.readers, marks, times, strict=True)):
-            parts = found[number * len(requests) : (number + 1) * len(requests)]
-            columns.append(reader.fold_all(mark, parts, time))
+            span = slice(number * len(requests), (number + 1) * len(requests))
+            columns.append(reader.fold_all(mark, found[span], time))
+            reader.sample(flat[span], found[span], columns[-1])
         return [FeatureVector(self, row) for row in zip(*columns, strict=True)]
 
     @property

@@ -219,7 +219,10 @@ class JoinedReader:
         for start in range(0, len(block.parts), FOLDS_AT_ONCE):
             if start:
                 await asyncio.sleep(0)
-            folded += reader.fold_all(block.mark, block.parts[start : start + FOLDS_AT_ONCE], at)
+            span = slice(start, start + FOLDS_AT_ONCE)
+            rows = reader.fold_all(block.mark, block.parts[span], at)
+            reader.sample(block.asked[span], block.parts[span], rows)
+            folded += rows
         if self._cache is not None and options.to_cache and options.now:
             for key, row in zip(block.asked, folded, strict=False):
                 if row.held is not None:

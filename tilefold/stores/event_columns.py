@@ -20,6 +20,7 @@ INGESTED_AT = "tf_ingested_at"
 SHARD = "tf_shard"  # where a streamed event stood in the stream log; null for others
 POSITION = "tf_position"
 
+REPLACED = "tilefold/replaced"  # and "/<day>": epoch of the last commit that took rows of a day away. Do not change: on disk.
 BARRIER = "tilefold/barrier"  # application transaction that carries the last barrier's number. Do not change: it is on disk.
 
 APPENDED = "append"

@@ -28,8 +28,8 @@ from tilefold.stores.event_columns import (
     declared_columns,
 )
 from tilefold.stores.event_frames import collected, conform, learn_columns
-from tilefold.stores.log_barriers import number_barrier
-from tilefold.stores.log_changes import append_day, import_day, replace_day
+from tilefold.stores.log_barriers import last_barrier, number_barrier
+from tilefold.stores.log_changes import append_day, import_day, replace_day, replaced_claims
 from tilefold.stores.log_days import dates_between, first_of_each, rows_by_day
 from tilefold.stores.log_results import AppendResult, Barrier, Forgotten
 from tilefold.stores.log_snapshot import NO_EVENTS, LogSnapshot, fingerprints
@@ -202,7 +202,7 @@ class EventLog:
         ConflictError, FileError, FormatError
             As `Table.commit`.
         """
-        rewriting = Rewriting(self._table, matches)
+        rewriting = Rewriting(self._table, matches, claims=lambda before, gone: replaced_claims(gone, last_barrier(before) + 1))
         version = rewriting.run()
         if not rewriting.rows:
             return Forgotten(0, {})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tilefold.stores.delta_snapshot import Snapshot
-from tilefold.stores.event_columns import APPENDED, EVENT_ID, IMPORTED, ORIGIN
+from tilefold.stores.event_columns import APPENDED, DATE, EVENT_ID, IMPORTED, ORIGIN, REPLACED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +84,9 @@ def replace_day(day: LogDay, rows: pl.DataFrame, outside: pl.Expr) -> DayChange:
 
 def _file(origin: str, rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [] if rows.is_empty() else [(origin, rows)]
+
+
+def replaced_claims(removes: pl.DataFrame, epoch: int) -> dict[str, int]:
+    """What tells later that rows of some dates were taken away: values served before rightly differ from the log since."""
+    days = removes[DATE].unique().sort()
+    return dict.fromkeys([REPLACED, *(f"{REPLACED}/{day}" for day in days)], epoch) if len(days) else {}

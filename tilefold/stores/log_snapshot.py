@@ -13,7 +13,7 @@ import polars as pl
 
 from tilefold.stores.delta_snapshot import Snapshot, fingerprint
 from tilefold.stores.drained_places import drained_places
-from tilefold.stores.event_columns import DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, SHARD, STREAMED
+from tilefold.stores.event_columns import DATE, EPOCH, EVENT_ID, IMPORTED, ORIGIN, POSITION, REPLACED, SHARD, STREAMED
 from tilefold.stores.log_barriers import last_barrier
 from tilefold.stores.stream_log import Place
 
@@ -94,6 +94,13 @@ class LogSnapshot:
     def has_unstreamed(self) -> bool:
         """Whether the log holds an event that did not come by the stream."""
         return bool((self.pinned.files[ORIGIN] != STREAMED).any())
+
+    def replaced(self, days: Iterable[date]) -> dict[date, int]:
+        """Those of these dates of which rows were once taken away (replaced, imported anew), and the epoch of the last time."""
+        if self.pinned.claim(REPLACED) is None:
+            return {}
+        epochs = {day: self.pinned.claim(f"{REPLACED}/{day}") for day in days}
+        return {day: epoch for day, epoch in epochs.items() if epoch is not None}
 
     def newest_us(self, timestamp_field: str) -> int | None:
         """The time of the newest event that counts, in microseconds; None where there is no event."""

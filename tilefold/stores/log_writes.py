@@ -14,7 +14,7 @@ from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile
 from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.event_columns import BARRIER, DATE, EPOCH, INGESTED_AT, ORIGIN, POSITION, SHARD, TIMESTAMP
-from tilefold.stores.log_changes import DayChange, LogDay
+from tilefold.stores.log_changes import DayChange, LogDay, replaced_claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class LogWrite:
             changed = [self.staged[day] for day in self.changed()]
             if not changed:
                 return None
-            return Change([add for day in changed for add in day.adds], pl.concat(day.removes for day in changed))
+            adds, removes = [add for day in changed for add in day.adds], pl.concat(day.removes for day in changed)
+            return Change(adds, removes, replaced_claims(removes, epoch))
 
         return self.table.commit(decide)
 

@@ -22,6 +22,12 @@ def as_they_are(partition: Partition) -> Partition:
     return partition
 
 
+def no_claims(snapshot: Snapshot, removed: pl.DataFrame) -> Mapping[str, int]:
+    """Nothing is told beside the files."""
+    del snapshot, removed
+    return {}
+
+
 class Rewriting:
     """Takes the rows out of a table for which `matches` holds.
 
@@ -31,6 +37,8 @@ class Rewriting:
         Into which partition the rest of a file goes.
     keep_empty
         Whether a file stays that has no rows left.
+    claims
+        Which application transactions are part of the commit that takes these files away.
 
     Attributes
     ----------
@@ -45,8 +53,10 @@ class Rewriting:
         *,
         moved: Callable[[Partition], Partition] = as_they_are,
         keep_empty: bool = False,
+        claims: Callable[[Snapshot, pl.DataFrame], Mapping[str, int]] = no_claims,
     ) -> None:
         self._table, self._matches, self._moved, self._keep_empty = table, matches.fill_null(value=False), moved, keep_empty
+        self._claims = claims
         self._made: dict[tuple[str, str], StagedFile | None] = {}
         self.rows = 0
 
@@ -67,7 +77,10 @@ class Rewriting:
             self.rows += count
             gone.append(file)
             adds += [] if made is None else [made]
-        return Change(adds, pl.concat(gone)) if gone else None
+        if not gone:
+            return None
+        removed = pl.concat(gone)
+        return Change(adds, removed, self._claims(snapshot, removed))
 
     def _count(self, snapshot: Snapshot, file: pl.DataFrame) -> int:
         if not file["rows"][0]:
