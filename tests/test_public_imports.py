@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-PUBLIC = {"tilefold", "tilefold.types", "tilefold.aggregation_functions"}
+PUBLIC = {"tilefold", "tilefold.types", "tilefold.aggregation_functions", "tilefold.testing"}
 SHOWN = ("README.md", "docs/declarations.md", "docs/operations.md", "docs/coming-from-tecton.md")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

@@ -29,7 +29,7 @@ def due(*views: FeatureView) -> set[str]:
 def test_a_manual_view_is_never_due() -> None:
     """The schedule runs everything but its tiles, its compaction and its sync; its source is imported."""
     both = due(MANUAL, SCHEDULED)
-    assert both == {"transactions/event_log", "daily/tiles", "daily/compacted", "daily/online"}
+    assert both == {"transactions/event_log", "daily/tiles", "daily/compacted", "daily/online", "daily/served"}
     assert due(MANUAL) == {"transactions/event_log"}
 
 

@@ -32,6 +32,13 @@ def test_there_and_back(rows: list[dict[str, object]]) -> None:
     _same(back, frame)
 
 
+@pytest.mark.parametrize(("number", "dtype"), [(-(2**53) - 1, pl.Int64), (2**53 + 1, pl.Int64), (2**64 - 1, pl.UInt64)])
+def test_a_large_number_beside_a_null(number: int, dtype: type[pl.DataType]) -> None:
+    """Pandas makes floats of whole numbers where one is missing; those that no float can hold stay whole."""
+    frame = pl.DataFrame({"n": pl.Series([None, 0, number], dtype=dtype)})
+    assert from_pandas("it", to_pandas(frame))["n"].to_list() == [None, 0, number]
+
+
 def _same(back: pl.DataFrame, frame: pl.DataFrame) -> None:
     for name in frame.columns:
         assert back[name].to_list() == frame[name].to_list(), name

@@ -28,10 +28,13 @@ def check_pandas(thing: str, what: str) -> None:
 
 def to_pandas(frame: pl.DataFrame) -> Any:
     """A pandas frame of the same rows."""
+    import pandas as pd  # noqa: PLC0415 - an optional extra
+
     given = frame.to_pandas()
     for name in frame.columns:
-        if _would_round(frame[name]):
-            given[name] = frame[name].to_pandas(use_pyarrow_extension_array=True).astype("Int64")
+        if _would_round(frame[name]):  # of plain values: pandas casts what has nulls by way of floats
+            nullable = "UInt64" if frame[name].dtype.is_unsigned_integer() else "Int64"
+            given[name] = pd.array(frame[name].to_list(), dtype=nullable)
     return given
 
 
