@@ -12,6 +12,12 @@ from tests.pipelines import Clock, day
 from tests.streams import record, source, view_of
 from tilefold import Aggregate, Entity, Field, LifetimeWindow, TimeWindow, Workspace, stream_feature_view
 from tilefold.errors import InputError
+from tilefold.stores.compacted_table import CompactedTable
+from tilefold.stores.dead_letters import DeadLetters
+from tilefold.stores.event_log import EventLog
+from tilefold.stores.online_store import OnlineStore
+from tilefold.stores.sample_table import SampleTable
+from tilefold.stores.tile_table import TileTable
 from tilefold.types import Float64, Int64, String
 
 GONE, KEPT = "gone-7f3a", "kept-91bc"
@@ -133,6 +139,43 @@ def test_forgetting_again_finds_nothing(ws: Workspace) -> None:
         report = ws.forget("spend", {"user": user})
         views = [(each.tiles, each.parts, each.online) for each in report.views]
         assert (report.events, report.days, views) == (0, (), [(0, 0, 0), (0, 0, 0)])
+
+
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [
+        (EventLog, "forget"),
+        (DeadLetters, "forget"),
+        (TileTable, "forget"),
+        (CompactedTable, "forget"),
+        (OnlineStore, "rewrite_files"),
+    ],
+)
+def test_it_can_be_killed_and_repeated(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: type, step: str
+) -> None:
+    """Whatever step it does not come to, the next one finds all that is left, keys that only the stream knows among them."""
+    _fill(ws)
+    ws.ingest("pushed", [record(GONE, 9.3, 77)])  # of an entity of the paired view that no compaction holds
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            ws.forget("spend", {"user": GONE})
+    assert ws.forget("spend", {"user": GONE}).left == ()
+    assert _held(tmp_path) == []
+    assert not [key for key in ws.online_client().scan_iter() if GONE.encode() in key]
+
+
+def test_samples_are_told_that_came_meanwhile(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample that another process writes behind its back is told as left."""
+    _fill(ws)
+    monkeypatch.setattr(SampleTable, "holds", lambda _table, entities: GONE in entities)
+    left = ws.forget("spend", {"user": GONE}).left
+    assert left == ("spend: samples that another process wrote meanwhile",)
 
 
 def test_wrong_keys_are_refused(ws: Workspace) -> None:

@@ -227,3 +227,23 @@ def test_a_transformation_that_drops_rows_is_followed(tmp_path: Path, online_url
             read(filtered)
         report = filtered.parity("spend")
         assert report.total == {Finding.RIGHT: 4 + USERS, Finding.LATE: 3 * USERS}
+
+
+def test_the_version_that_answers_is_recomputed(tmp_path: Path, online_url: str) -> None:
+    """While a changed definition is not served yet, what it samples is of the version before, and is compared with that."""
+    name, clock = f"parity-{tmp_path.name}", Clock(day(9.5))
+    changed = declare(wanted=wide_features()[:-1])
+    with (
+        Workspace(tmp_path, [BATCH], online_url, clock, name) as old,
+        Workspace(tmp_path, [changed], online_url, clock, name, sampling=ALL) as new,
+    ):
+        old.append("events", frame((f"u{at % USERS}", at / 5, at) for at in range(46)))
+        old.materialize("spend", day(9))
+        read(new)
+        for _ in range(2):
+            report = new.parity("spend")
+            assert (report.samples, report.passed) == (USERS + 1, True)
+            assert report.total[Finding.RIGHT] > 0
+        new.materialize("spend", day(9))
+        read(new)
+        assert new.parity("spend").samples == USERS + 1

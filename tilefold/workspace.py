@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from tilefold.declaration.described import is_computable
 from tilefold.declaration.sources import StreamSource
 from tilefold.declaration.views import FeatureView
 from tilefold.engine.time import day_of, days_between, to_datetime, to_us
@@ -598,6 +599,8 @@ class Workspace:
     def parity(self, view: str, since: datetime | None = None, samples_max: int | None = None) -> ParityReport:
         """Recompute what was sampled of served values (see `sampling`) from the event log; a stream is drained into it first.
 
+        Of the version that answers reads; of the declared one, where the code of that is not at hand.
+
         Parameters
         ----------
         since
@@ -605,7 +608,9 @@ class Workspace:
         samples_max
             At most so many, the newest.
         """
-        context, asked = self.context(view), Asked(0 if since is None else to_us(checked_time("since", since)), samples_max)
+        answering = self._parts.answering(view)
+        context = answering if is_computable(answering.view) else self.context(view)
+        asked = Asked(0 if since is None else to_us(checked_time("since", since)), samples_max)
         self._parts.flush_samples()
         if not context.is_stream or not context.samples.days():
             return recompute(context, asked)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from tilefold.declaration.described import is_computable
 from tilefold.declaration.sources import Source
 from tilefold.declaration.views import FeatureView
 from tilefold.serving.context import ViewContext, require_online
@@ -105,9 +106,10 @@ class Assembly:
         return self.context_of(self._definitions.view(view))
 
     def context_of(self, view: FeatureView) -> ViewContext:
-        """A version of a view with its tables."""
+        """A version of a view with its tables; of one that was only described, anew once its code is at hand."""
         known = (view.name, view.version)
-        if known not in self._contexts:
+        made = self._contexts.get(known)
+        if made is None or (is_computable(view) and not is_computable(made.view)):
             log = self.events(view.source.name).log
             self._contexts[known] = ViewContext(view, log, self._home.root, self._home.storage_options)
         return self._contexts[known]
@@ -116,9 +118,18 @@ class Assembly:
         """Every version of the views of a source that is declared or kept, other workspaces' of this root too."""
         declared = {(view.name, view.version): view for view in self._definitions.views_of(source)}
         known = {(each.view, each.version) for each in self.kept.all()} - declared.keys()
-        kept = [self.kept.computable(*each) or self.kept.readable(*each) for each in sorted(known)]
+        kept = [self.kept.readable(*each) for each in sorted(known)]
         others = [view for view in kept if view is not None and view.source.name == source]
-        return [self.context_of(view) for view in (*declared.values(), *others)]
+        return [self.context_of(view) for view in (*declared.values(), *map(self.with_code, others))]
+
+    def with_code(self, view: FeatureView) -> FeatureView:
+        """The same version with its code, where that is at hand."""
+        return view if is_computable(view) else self.kept.computable(view.name, view.version) or view
+
+    def answering(self, view: str) -> ViewContext:
+        """The version of a view that answers reads, with its code where that is at hand."""
+        declared = self._definitions.view(view)
+        return self.context_of(self.with_code(self.view_reader(view).context.view)) if declared.online else self.context(view)
 
     def enter(self, view: FeatureView) -> None:
         """Let a version be known before anything of it is written: its definition is kept, and the store told of it."""
@@ -176,14 +187,12 @@ class Assembly:
         """Who reads one version of a view and no other."""
         context = self.context_of(view)
         has_history = partial(self._has_history, context)
-        return self._sampled(ViewReader(context, self._home.online, self.marks, has_history, note=self._moves.note))
+        return ViewReader(context, self._home.online, self.marks, has_history, note=self._moves.note)
 
     def _reader_of(self, version: FeatureView, shape: FeatureView, route: Follower) -> ViewReader:
         context, online, note = self.context_of(version), self._home.online, self._moves.note
         has_history = partial(self._has_history, context)
-        return self._sampled(ViewReader(context, online, self.marks, has_history, shape=shape, route=route, note=note))
-
-    def _sampled(self, reader: ViewReader) -> ViewReader:
+        reader = ViewReader(context, online, self.marks, has_history, shape=shape, route=route, note=note)
         reader.sampler = self.sampler
         return reader
 

@@ -1,10 +1,11 @@
 """Forget: take an entity out of everything that is kept of it.
 
-The rule: the events go first, so that whatever is built after that is built without them; then what was computed of them, in
-every view of the source whose join keys hold the entity's; then what is served; then the files of all this. Each step may be
-killed and the whole repeated. What is not ours (files that a source imports, backups) is named in the report and left alone.
+The rule: what is served goes first, since events and tables tell which keys there are; then the events, so that whatever is
+built after that is built without them; then what was computed of them, in every view of the source whose join keys hold the
+entity's; then the files of all this. Each step may be killed and the whole repeated. What is not ours (files that a source
+imports, backups) is named in the report and left alone.
 
-    event log, dead letters  ->  tiles, compactions, samples  ->  online keys  ->  stream log  ->  files of earlier versions
+    online keys  ->  event log, dead letters  ->  tiles, compactions, samples  ->  stream log  ->  files of earlier versions
 """
 
 import json
@@ -80,9 +81,10 @@ class Forgetting:
         began_s = time.monotonic()
         self._check_made_keys()
         entities = [self._entities(context) for context in self._holding]
+        keys = [self._online_keys(online, *each) for each in zip(self._holding, entities, strict=True)]
         events = self._log.forget(self._matches)
         letters = dead_letters.forget(self._in_record())
-        views = [self._view(*each, online, events) for each in zip(self._holding, entities, strict=True)]
+        views = [self._view(*each, events) for each in zip(self._holding, entities, keys, strict=True)]
         rewritten = online.rewrite_files()
         dropped = stream is None or stream.log.drop(stream.upto)
         files = sum(map(len, self._dropped_files(dead_letters)))
@@ -97,7 +99,7 @@ class Forgetting:
             online_files_rewritten=rewritten,
             stream_files_rewritten=dropped,
             source_files=self._source_files,
-            left=tuple(self._left(dead_letters)),
+            left=tuple(self._left(dead_letters, entities)),
             duration_s=time.monotonic() - began_s,
         )
 
@@ -157,13 +159,16 @@ class Forgetting:
 
     # --- what is done
 
-    def _view(self, context: ViewContext, entities: Sequence[str], online: OnlineStore, events: Forgotten) -> ForgottenView:
+    def _online_keys(self, online: OnlineStore, context: ViewContext, entities: Sequence[str]) -> int:
         view = context.view
+        keys = [online.entity_key(view.name, view.version, entity) for entity in entities]
+        return online.forget(view.name, view.version, keys)
+
+    def _view(self, context: ViewContext, entities: Sequence[str], online_keys: int, events: Forgotten) -> ForgottenView:
         tiles = context.tile_table().forget(self._matches, events.days)
         parts = context.compacted.forget(self._matches)
         context.samples.forget(entities)
-        keys = [online.entity_key(view.name, view.version, entity) for entity in entities]
-        return ForgottenView(view.name, view.version, tiles, parts, online.forget(view.name, view.version, keys))
+        return ForgottenView(context.view.name, context.view.version, tiles, parts, online_keys)
 
     def _dropped_files(self, dead_letters: DeadLetters) -> Iterator[list[str]]:
         yield self._log.drop_history()
@@ -173,13 +178,15 @@ class Forgetting:
             yield context.compacted.drop_history()
             yield context.samples.drop_history()
 
-    def _left(self, dead_letters: DeadLetters) -> Iterator[str]:
+    def _left(self, dead_letters: DeadLetters, entities: Sequence[Sequence[str]]) -> Iterator[str]:
         """Where it still stands: a scan of every table, for what came in or was built meanwhile."""
         if self._log.snapshot().scan().filter(self._matches).select(pl.len()).collect().item():
             yield f"{self._log.source}: events that came meanwhile"
         if dead_letters.scan().filter(self._in_record()).select(pl.len()).collect().item():
             yield f"{self._log.source}: refused events that came meanwhile"
-        for context in self._holding:
+        for context, own in zip(self._holding, entities, strict=True):
+            if context.samples.holds(own):
+                yield f"{context.view.name}: samples that another process wrote meanwhile"
             scans = [context.tile_table().snapshot().scan()]
             scans += [context.compacted.scan(*each) for each in context.compacted.partitions()]
             if any(scan.filter(self._matches).select(pl.len()).collect().item() for scan in scans):

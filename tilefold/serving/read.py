@@ -126,7 +126,7 @@ class ViewReader:
         slots = [*context.layout.slots, *(slot for by in context.layout.by_secondary for slot in by.slots)]
         self.may_overflow = any(isinstance(slot.partial, WideSum) for slot in slots)
         self.source = view.source.name
-        self._context, self._online, self._marks, self._has_history = context, online, marks, has_history
+        self._online, self._marks, self._has_history = online, marks, has_history
         self._folder, self._decode, self._encode = context.folder, context.codec.decode, context.encoder.encode
         self.prefix = online.entity_key(view.name, view.version, "")
         numbers = {window: number for number, window in enumerate(context.windows)}
@@ -142,21 +142,21 @@ class ViewReader:
 
     def mark(self) -> Mark | None:
         """The view's committed mark; before any event, its feature start; None where it is not ready."""
-        view = self._context.view
+        view = self.context.view
         mark = self._marks.get(view.name, view.version)
         return self.unmarked() if mark is None else mark
 
     def unmarked(self) -> Mark | None:
         """What holds where no mark was ever committed; asks Delta. Like a mark it must be known before a key is read."""
-        return None if self._has_history() else Mark(self._context.view.feature_start_us, 0)
+        return None if self._has_history() else Mark(self.context.view.feature_start_us, 0)
 
     def known_mark(self) -> Mark | object | None:
         """The committed mark, where it is known without asking the store; else UNKNOWN."""
-        return self._marks.peek(self._context.view.name, self._context.view.version)
+        return self._marks.peek(self.context.view.name, self.context.view.version)
 
     def ask_mark(self) -> tuple[bytes, Asking]:
         """What asks the store for the committed mark; the reply is for `told_mark`."""
-        view = self._context.view
+        view = self.context.view
         return self._online.held_request(view.name, view.version), self._marks.begin(view.name, view.version)
 
     def told_mark(self, asking: Asking, reply: Sequence[bytes | None]) -> Mark | None:
@@ -213,8 +213,8 @@ class ViewReader:
         if time.read_us < held.watermark_us and held.epoch:
             self._refuse_past(held, time.read_us)
         if self.is_stream:
-            view = None if stream is None else self._context.stream_codec.view(stream)
-            values, inexact = self._context.merger.fold(part, view, held, time.end_us)
+            view = None if stream is None else self.context.stream_codec.view(stream)
+            values, inexact = self.context.merger.fold(part, view, held, time.end_us)
         else:
             values, inexact = self._folder.fold(part, held.watermark_us, time.read_us)
         if self._order is not None:
@@ -241,10 +241,10 @@ class ViewReader:
 
         Past that, windows of a stream view that no stored tile straddles are still exact.
         """
-        return not self.is_stream and held.epoch > 0 and read_us > held.watermark_us + self._context.view.valid_for_us
+        return not self.is_stream and held.epoch > 0 and read_us > held.watermark_us + self.context.view.valid_for_us
 
     def _refuse_past(self, held: Mark, read_us: int) -> None:
-        thing, rule = f"view '{self._context.view.name}'", "a read must lie at or after its watermark"
+        thing, rule = f"view '{self.context.view.name}'", "a read must lie at or after its watermark"
         mend = f"Read at {to_datetime(held.watermark_us).isoformat()} or later, or use get_features_for_events."
         raise ReadTimeError(complaint(thing, f"{rule} {to_datetime(held.watermark_us)}", str(to_datetime(read_us)), mend))
 

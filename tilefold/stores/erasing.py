@@ -15,7 +15,7 @@ from deltalake.exceptions import TableNotFoundError
 from tilefold.errors import FileError, complaint
 from tilefold.stores.delta_errors import writing
 
-TABLES = ("tiles", "compacted")
+TABLES = ("tiles", "compacted", "samples")
 
 
 def erase(place: str, storage_options: Mapping[str, str]) -> int:

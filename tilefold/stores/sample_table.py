@@ -86,6 +86,12 @@ class SampleTable:
         snapshot = self._table.snapshot()
         return snapshot.collect(snapshot.scan(snapshot.files.filter(pl.col(DATE) == day)).drop(DATE).sort(SAMPLED, ENTITY))
 
+    def holds(self, entities: Sequence[str]) -> bool:
+        """Whether there is a sample of one of these entities."""
+        snapshot = self._table.snapshot()
+        found = snapshot.scan(snapshot.files).filter(pl.col(ENTITY).is_in(list(entities))).select(pl.len())
+        return bool(snapshot.collect(found).item())
+
     def forget(self, entities: Sequence[str]) -> int:
         """Take out the samples of some entities; how many."""
         rewriting = Rewriting(self._table, pl.col(ENTITY).is_in(list(entities)))
