@@ -21,7 +21,7 @@ from tilefold.engine.time import to_us
 from tilefold.functions import OVERFLOW
 from tilefold.functions.base import TIE, TIME
 from tilefold.serving.building import source_events
-from tilefold.serving.compaction import built_reads, days_in_reach, is_current
+from tilefold.serving.compaction_reach import built_reads, days_in_reach, is_current
 from tilefold.serving.context import ViewContext
 from tilefold.serving.read import FeatureVector, Status, shown
 from tilefold.stores.log_snapshot import LogSnapshot
