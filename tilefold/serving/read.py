@@ -14,7 +14,7 @@ from tilefold.errors import InputError, complaint
 from tilefold.serving.read_values import ReadTime, Status, ViewValues, is_missing, overflows, shown
 from tilefold.serving.read_vector import FeatureVector
 from tilefold.serving.read_view import Note, Route, Sampler, ViewReader, note_nothing
-from tilefold.stores.online_store import OnlineStore
+from tilefold.stores.online_reads import OnlineReads
 
 __all__ = [
     "Asked",
@@ -57,7 +57,7 @@ class ServiceReader:
         Of each feature the number of its reader, and its own among the view's features.
     """
 
-    def __init__(self, online: OnlineStore, selections: Sequence[tuple[ViewReader, Sequence[int]]]) -> None:
+    def __init__(self, online: OnlineReads, selections: Sequence[tuple[ViewReader, Sequence[int]]]) -> None:
         self._online = online
         self.readers = [reader for reader, _ in selections]
         self.sources = [(view, number) for view, (_, numbers) in enumerate(selections) for number in numbers]

@@ -18,7 +18,7 @@ from tilefold.serving.context import ViewContext, require_online
 from tilefold.serving.read_told import told_features
 from tilefold.serving.read_values import ReadTime, ViewValues
 from tilefold.stores.cached_mark import Asking, CachedMark
-from tilefold.stores.online_store import OnlineStore
+from tilefold.stores.online_reads import OnlineReads
 
 
 class Route(Protocol):
@@ -78,7 +78,7 @@ class ViewReader:
     def __init__(
         self,
         context: ViewContext,
-        online: OnlineStore,
+        online: OnlineReads,
         marks: CachedMark,
         has_history: Callable[[], bool],
         *,
