@@ -27,6 +27,7 @@ NEWEST_ROWS = 16
 """So many, the newest, always do, and cells are joined as if it were this long ago:"""
 BEHIND_US = 2 * SECOND_US
 """a read whose clock is a little behind the writer's, or that began before the write, is exact too."""
+_BEFORE_ALL_US = -(2**64)
 
 
 class StreamFolder:
@@ -59,11 +60,14 @@ class StreamFolder:
         if group is None:
             group = part.groups[epoch] = Group()
         loose = group.loose
+        newest_us = loose[-1].last_us if loose else _BEFORE_ALL_US
         for row in rows:
-            if not loose or row.first_us > loose[-1].last_us:
+            if row.first_us > newest_us:
                 loose.append(row)
+                newest_us = row.last_us
             else:
                 self._insert(loose, row)
+                newest_us = loose[-1].last_us
 
     def tidy(self, part: StreamPart, mark: Mark | None, now_us: int, from_us: int | None = None) -> None:
         """Drop what a committed mark covers and what no window reaches; settle a busy key.

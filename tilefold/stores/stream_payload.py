@@ -20,7 +20,7 @@ import polars as pl
 
 from tilefold.errors import FormatError, complaint
 from tilefold.stores.event_columns import EVENT_ID, INGESTED_AT, POSITION, SHARD, TIMESTAMP, full_type
-from tilefold.stores.stream_log import Entry, Kind
+from tilefold.stores.stream_log import Entry, events_of
 
 _HEAD = 2  # values before the columns'
 _ROWS_AT_ONCE = 500
@@ -58,7 +58,7 @@ def decode_frame(entries: Mapping[int, Sequence[Entry]], schema: pl.Schema, *, a
     FormatError
         A payload is broken or of another schema.
     """
-    events = {shard: [entry for entry in some if entry.kind is Kind.EVENT] for shard, some in entries.items()}
+    events = {shard: events_of(some) for shard, some in entries.items()}
     flat = [entry for some in events.values() for entry in some]
     _, arrived, *values = _columns(flat, tuple(schema))
     places = {
@@ -132,12 +132,26 @@ def _lengths(names: tuple[str, ...]) -> dict[int, int]:
 def _columns(entries: Sequence[Entry], names: tuple[str, ...]) -> list[list[Any]]:
     """The values of all events by place in the array; some rows at a time, so that few lists are alive at once."""
     columns: list[list[Any]] = [[] for _ in range(_HEAD + len(names))]
-    lengths = _lengths(names)
     for start in range(0, len(entries), _ROWS_AT_ONCE):
-        rows = [_values(entry.payload, names, lengths) for entry in entries[start : start + _ROWS_AT_ONCE]]
-        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+        payloads = [entry.payload for entry in entries[start : start + _ROWS_AT_ONCE]]
+        for column, values in zip(columns, _alike(payloads, names) or _each(payloads, names), strict=True):
             column.extend(values)
     return columns
+
+
+def _alike(payloads: Sequence[bytes], names: tuple[str, ...]) -> list[tuple[Any, ...]] | None:
+    """The values of payloads that all hold these columns, as nearly always, checked in one go; None of others."""
+    try:
+        columns = list(zip(*[_decode(payload) for payload in payloads], strict=True))
+    except (msgspec.DecodeError, ValueError):  # broken, or of different lengths: `_each` says what is wrong
+        return None
+    whole = len(columns) == _HEAD + len(names) and columns[0].count(names_print(names)) == len(payloads)
+    return columns if whole else None
+
+
+def _each(payloads: Sequence[bytes], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    lengths = _lengths(names)
+    return list(zip(*[_values(payload, names, lengths) for payload in payloads], strict=True))
 
 
 def _values(payload: bytes, names: tuple[str, ...], lengths: Mapping[int, int]) -> list[Any]:
