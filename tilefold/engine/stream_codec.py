@@ -74,8 +74,12 @@ class StreamCodec:
 
     def encode(self, part: StreamPart) -> bytes:
         """The bytes of a part."""
-        groups = part.groups.items()
-        pieces = [piece for each in (sorted(groups) if len(groups) > 1 else groups) for piece in self._group(*each)]
+        pieces: list[bytes] = []
+        for epoch, group in sorted(part.groups.items()) if len(part.groups) > 1 else part.groups.items():
+            if group.settled is not None:
+                pieces.append(self._settled_group(epoch, group.settled))
+            if group.loose:
+                pieces.append(self._singles.group(epoch, group) or self._loose_group(epoch, group.loose))
         head, checksum = self._head(part, len(pieces))
         for piece in pieces:
             checksum = crc32(piece, checksum)
@@ -154,14 +158,11 @@ class StreamCodec:
         if start != len(data):
             raise self._corrupt(f"its groups end at byte {start}", len(data))
 
-    def _group(self, epoch: int, group: Group) -> Iterator[bytes]:
-        if (settled := group.settled) is not None:
-            if settled.encoded is None:
-                rows = self._encoder.rows(settled.first, settled.last, settled.columns)
-                settled.encoded = _GROUP.pack(epoch, 1, settled.newest_us, len(rows)) + rows
-            yield settled.encoded
-        if group.loose:
-            yield self._singles.group(epoch, group.loose) or self._loose_group(epoch, group.loose)
+    def _settled_group(self, epoch: int, settled: Settled) -> bytes:
+        if settled.encoded is None:
+            rows = self._encoder.rows(settled.first, settled.last, settled.columns)
+            settled.encoded = _GROUP.pack(epoch, 1, settled.newest_us, len(rows)) + rows
+        return settled.encoded
 
     def _loose_group(self, epoch: int, loose: Sequence[Row]) -> bytes:
         first, last, components = zip(*loose, strict=True)
