@@ -24,9 +24,12 @@ SEED_FIELD = b"seed"
 
 _REVISION_FIRST, _REVISION_LAST = REVISION_START + 1, REVISION_START + REVISION.size  # Lua counts from 1, both ends in
 
+# A key that had no field gets its time to live; one that expires lives at least as long; one that lives for ever stays so.
 _EXPIRE = """
-local function expire(key, ttl)
-  if ttl ~= '' and redis.call('PEXPIRE', key, ttl, 'NX') == 0 then redis.call('PEXPIRE', key, ttl, 'GT') end
+local function expire(key, ttl, fresh)
+  if ttl == '' then return end
+  local left = fresh and 0 or redis.call('PTTL', key)
+  if left >= 0 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
 end
 """
 
@@ -61,7 +64,7 @@ for i = 2, #KEYS do
   if revision == ARGV[at] then
     local fresh = not old and call('EXISTS', key) == 0
     call('HSET', key, 's', ARGV[at + 1])
-    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[4]) end
+    expire(key, ARGV[4], fresh)
     done[#done + 1] = '1'
   else
     done[#done + 1] = '0'
@@ -128,7 +131,7 @@ if call('HGET', KEYS[1], 'seed') ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do
   local fresh = call('EXISTS', KEYS[i]) == 0
   call('HSET', KEYS[i], 's', ARGV[i + 1])
-  if fresh or call('PTTL', KEYS[i]) >= 0 then expire(KEYS[i], ARGV[2]) end
+  expire(KEYS[i], ARGV[2], fresh)
 end
 return 1
 """)
