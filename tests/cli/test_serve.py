@@ -18,6 +18,7 @@ import pytest
 from tests.running import PROJECT, TILEFOLD, environment, free_port, until
 from tests.server.servers import GET, params
 from tilefold import Workspace
+from tilefold.serving.parity_report import Finding
 
 START_S = 60.0
 STOP_S = 30.0
@@ -127,6 +128,17 @@ def test_curl(root: Path, definitions: Path) -> None:
         assert json.loads(wrong)["code"] == 3
         assert server.end() == 0
         assert "Serving 0 services and 1 views at http://127.0.0.1:" in server.said
+
+
+def test_what_is_served_is_sampled(root: Path, definitions: Path) -> None:
+    """Every worker writes what it was asked before it ends, and it is right."""
+    with serving(root, definitions, "--workers", "2", "--sample-rate", "1") as server:
+        for user in range(8):
+            assert httpx.post(server.url + GET, json=params("seen", {"user": f"u{user}"})).status_code == 200
+        assert server.end() == 0
+    with Workspace(root, definitions) as ws:
+        report = ws.parity("seen")
+    assert (report.samples, dict(report.total)) == (8, {Finding.RIGHT: 8})
 
 
 def test_new_definitions_without_a_dropped_request(root: Path, definitions: Path) -> None:
