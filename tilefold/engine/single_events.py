@@ -10,7 +10,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from tilefold.engine.codec import FLOAT_FORMATS, INT_FORMATS
-from tilefold.engine.encode_one import WrittenRows, float_width
+from tilefold.engine.encode_one import float_width
+from tilefold.engine.layout import Layout
 from tilefold.engine.part_shape import ComponentShape, shapes
 from tilefold.engine.stream_part import Group, Row
 
@@ -28,7 +29,7 @@ class _Columns(NamedTuple):
 class SingleEvents:
     """Writes groups of single events of one view."""
 
-    def __init__(self, layout: WrittenRows) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._letters, self._codes = _codes_of(layout, shapes(layout))
         self._head = struct.Struct("<" + _GROUP + _ROWS.format(codes=len(self._codes or b"")))
         self._rows_bytes = self._head.size - struct.calcsize("<" + _GROUP)  # of no rows
@@ -84,7 +85,7 @@ class SingleEvents:
         return known
 
 
-def _codes_of(layout: WrittenRows, shapes: Sequence[ComponentShape]) -> tuple[str, bytes | None]:
+def _codes_of(layout: Layout, shapes: Sequence[ComponentShape]) -> tuple[str, bytes | None]:
     """The letters of `struct` and the codes of single events' columns; None where some are not numbers."""
     if any(shape.variable for shape in shapes):
         return "", None

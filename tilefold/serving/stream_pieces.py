@@ -41,8 +41,8 @@ def by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[Piece]:
     low = {shard: places[shard].position for shard in entries}
     epochs: dict[int, dict[int, Sequence[Entry]]] = {}
     for shard, some in entries.items():
-        for epoch, events in _parted(some, places[shard]).items():
-            epochs.setdefault(epoch, {})[shard] = events
+        for epoch, own in _parted(some, places[shard]).items():
+            epochs.setdefault(epoch, {})[shard] = own
     for epoch, events in sorted(epochs.items()):
         yield Piece(epoch, {shard: low[shard] for shard in events}, events)
 
