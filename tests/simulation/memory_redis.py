@@ -16,7 +16,7 @@ from tilefold.engine.codec import EMPTY_FLAG, HEADER
 from tilefold.engine.mark import STAMP_SIZE_BYTES
 from tilefold.engine.stream_codec import REVISION, REVISION_START
 from tilefold.errors import StoreUnavailableError, complaint
-from tilefold.stores import online_scripts, stream_scripts
+from tilefold.stores import online_scripts, source_scripts, stream_scripts
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.script_runner import Call, Script, batched
@@ -305,7 +305,7 @@ _SCRIPTS: dict[bytes, Callable[[MemoryServer, list[bytes], list[bytes]], Any]] =
     stream_scripts.LAPSE.digest: MemoryServer._lapse,
     stream_scripts.SEED.digest: MemoryServer._seed,
     stream_scripts.CLEAR.digest: MemoryServer._clear,
-    stream_scripts.LATEST.digest: MemoryServer._latest,
+    source_scripts.LATEST.digest: MemoryServer._latest,
 }
 
 

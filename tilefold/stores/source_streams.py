@@ -12,7 +12,7 @@ from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_link import OnlineLink
 from tilefold.stores.round_trips import packed
 from tilefold.stores.script_runner import Call
-from tilefold.stores.stream_scripts import CLAIM, LATEST, RELEASE
+from tilefold.stores.source_scripts import CLAIM, LATEST, RELEASE
 
 _NUMBER = struct.Struct(">q")
 
