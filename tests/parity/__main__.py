@@ -5,7 +5,8 @@ import math
 import random
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from tests.parity.run import Run
 
@@ -20,14 +21,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    with TemporaryDirectory() as base:
-        outcome = Run(Path(base), asked.seed, lambda line: print(line, flush=True), asked.users).go(
-            asked.reads, asked.readers, asked.seconds
-        )
+    base = Path(mkdtemp(prefix="tilefold-parity-"))
+    outcome = Run(base, asked.seed, lambda line: print(line, flush=True), asked.users).go(
+        asked.reads, asked.readers, asked.seconds
+    )
     print(outcome)
     wrong = [str(example) for report in outcome.reports for example in report.examples]
-    print("\n".join(wrong))
-    return 1 if wrong else 0
+    if wrong:
+        print("\n".join([*wrong, f"All of it stays in {base}, to look into."]))
+        return 1
+    rmtree(base)
+    return 0
 
 
 sys.exit(main())

@@ -96,13 +96,22 @@ class Outcome:
     duplicates: int = 0
     compactions: int = 0
     seconds: float = 0.0
+    slowest_s: dict[str, float] = field(default_factory=dict)
     reports: list[ParityReport] = field(default_factory=list)
 
     def __str__(self) -> str:
         findings = [f"{each.view}: {each.samples:,} reads, {_counts(each)}, {each.dropped:,} dropped" for each in self.reports]
         events = f"{self.pushed:,} events pushed ({self.late:,} late, {self.duplicates:,} sent again)"
         head = f"seed {self.seed}: {self.reads:,} reads in {self.seconds:.0f} s, {events}, {self.compactions} compactions"
-        return "\n".join([head, *findings])
+        stalls = ", ".join(f"{what} {taken_s:.1f} s" for what, taken_s in sorted(self.slowest_s.items()))
+        return "\n".join([head, f"the slowest: {stalls}", *findings])
+
+    @contextmanager
+    def timing(self, what: str) -> Iterator[None]:
+        """Keep how long the slowest of these took: an event that waits for a minute is a mismatch, whatever holds it up."""
+        began_s = time.monotonic()
+        yield
+        self.slowest_s[what] = max(self.slowest_s.get(what, 0.0), time.monotonic() - began_s)
 
 
 def _counts(report: ParityReport) -> str:
@@ -165,7 +174,8 @@ class Run:
         while self.outcome.reads < reads and time.monotonic() < until_s and not self._end.is_set():
             view = drawn.choices(self._views, [6, 1, 1])[0]
             keys = [{"user": f"u{drawn.randrange(self._users)}"} for _ in range(KEYS_AT_ONCE)]
-            self._ws.get_features_batch(view.name, keys)
+            with self.outcome.timing("read"):
+                self._ws.get_features_batch(view.name, keys)
             with self._counting:
                 self.outcome.reads += len(keys)
 
@@ -173,7 +183,8 @@ class Run:
         number = 0
         while not self._end.wait(PUSH_EVERY_S):
             rows = [self._drawn_event() for _ in range(BATCH)]
-            receipt = self._ws.ingest(SOURCE, rows)
+            with self.outcome.timing("push"):
+                receipt = self._ws.ingest(SOURCE, rows)
             assert not receipt.refused, receipt.refused[:3]
             self.outcome.pushed += receipt.accepted
             self.outcome.duplicates += receipt.duplicate
@@ -206,6 +217,7 @@ class Run:
         """All views, one after the other, again and again."""
         while not self._end.is_set():
             for view in self._views:
-                report = self._ws.materialize(view.name)
+                with self.outcome.timing("materialize"):
+                    report = self._ws.materialize(view.name)
                 self.outcome.compactions += report.compaction is not None
             self._end.wait(COMPACT_EVERY_S)
