@@ -20,11 +20,12 @@ import struct
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from operator import add
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import polars as pl
 
+from tilefold.engine.lazy_columns import Column, LazyColumn, LazyLists
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
 from tilefold.engine.part_shape import BYTES, LISTS, TIMES, ComponentShape, StoredRows, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
@@ -41,8 +42,6 @@ PLANS_MAX = 4096  # kept per view; a plan is a few hundred bytes
 ONE_BYTE = "B"
 INT_FORMATS = {1: ONE_BYTE, 2: "h", 4: "i", 8: "q"}
 FLOAT_FORMATS = {4: "f", 8: "d"}
-
-Column: TypeAlias = Sequence[Any]
 
 
 class Part(NamedTuple):
@@ -78,7 +77,8 @@ class _Plan(NamedTuple):
     tiles: int
     zeros: list[Column]
     picks: list[tuple[int, int, int, Any]]
-    raw: list[int]
+    unpack: Any
+    unpacked: list[tuple[int, slice]]
     masked: list[tuple[int, int]]
     end: int
 
@@ -98,12 +98,14 @@ class Codec:
         self._view, self._what = layout.view_name, what
         self._shapes = shapes(layout)
         self._columns = TIMES + len(self._shapes)
-        self._masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
-        self._numbers = self._columns + len(self._masks)
-        self._variable = [(TIMES + n, shape) for n, shape in enumerate(self._shapes) if shape.variable]
+        masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
+        self._numbers = self._columns + len(masks)
+        self._variable = [(TIMES + n, shape.mask, shape) for n, shape in enumerate(self._shapes) if shape.variable]
+        self._masks = [(mask, number) for mask, number in masks if not self._shapes[number - TIMES].variable]
         self._codes_start = TILES.size
         self._base_start = self._codes_start + self._numbers
-        self._raw = {TIMES + n for n, shape in enumerate(self._shapes) if plain or shape.running is None}
+        own = {TIMES + n for n, shape in enumerate(self._shapes) if plain or shape.running is None}
+        self._raw = own - {number for number, *_ in self._variable}
         self._plans: dict[bytes, _Plan] = {}
 
     def decode(self, data: bytes) -> Part:
@@ -151,16 +153,17 @@ class Codec:
         numbers, view = plan.zeros.copy(), memoryview(data)
         for number, start, end, code in plan.picks:
             numbers[number] = data[start:end] if code == ONE_BYTE else view[start:end].cast(code)
-        for number in plan.raw:
-            numbers[number] = list(numbers[number])
+        whole = plan.unpack(data, self._base_start)
+        for number, place in plan.unpacked:
+            numbers[number] = whole[place]
+        for mask, number in plan.masked:
+            numbers[number] = _masked(numbers[mask], numbers[number])
         position = plan.end
-        for number, shape in self._variable:
-            numbers[number], position = _read_variable(shape, data, position, numbers[number])
+        for number, mask, shape in self._variable:
+            nulls = numbers[mask] if mask is not None and head[TILES.size + mask] else None
+            numbers[number], position = _read_variable(shape, data, position, numbers[number], nulls)
         if position != len(data):
             raise self._corrupt(f"its columns end at byte {position}", len(data))
-        for mask, number in plan.masked:
-            pairs = zip(numbers[mask], numbers[number], strict=True)
-            numbers[number] = [None if null else value for null, value in pairs]
         first, spans = numbers[0], numbers[1]
         last = first if spans == bytes(plan.tiles) else list(map(add, first, spans))
         (base,) = BASE.unpack_from(data, self._base_start)
@@ -173,15 +176,20 @@ class Codec:
             raise self._corrupt(f"its tiles must fit into its {size} bytes", tiles)
         zeros: list[Column] = []
         picks: list[tuple[int, int, int, Any]] = []
+        unpacked: list[tuple[int, slice]] = []
+        read = f"<{BASE.size}x"
         for number, code in enumerate(codes):
             formats = FLOAT_FORMATS if self._is_float(number) else INT_FORMATS
             zeros.append((0.0,) * tiles if formats is FLOAT_FORMATS else bytes(tiles))
-            if code:
+            if code and number in self._raw:
+                unpacked.append((number, slice(tiles * len(unpacked), tiles * (len(unpacked) + 1))))
+                read += f"{tiles}{formats[code]}"
+            elif code:
                 picks.append((number, place, place + tiles * code, formats[code]))
+                read += f"{tiles * code}x"
             place += tiles * code
-        raw = [number for number, *_, code in picks if number in self._raw]
         masked = [(mask, number) for mask, number in self._masks if codes[mask]]
-        plan = _Plan(tiles, zeros, picks, raw, masked, place)
+        plan = _Plan(tiles, zeros, picks, struct.Struct(read).unpack_from, unpacked, masked, place)
         if len(self._plans) >= PLANS_MAX:
             self._plans.clear()
         self._plans[head] = plan
@@ -195,23 +203,27 @@ class Codec:
         return CorruptBlobError(complaint(f"view '{self._view}', {self._what} of a key", rule, value, mend))
 
 
-def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
+def _read_variable(
+    shape: ComponentShape, data: bytes, position: int, lengths: Column, nulls: Column | None
+) -> tuple[Column, int]:
     """A column of texts, bytes or lists of these lengths, and where it ends."""
     if shape.variable == BYTES:
-        return _read_bytes(data, position, lengths)
+        if min(lengths) < 0:
+            raise ValueError("nothing is shorter than empty")
+        end = position + sum(lengths)
+        return LazyColumn(data[position:end], lengths), end
     if shape.variable != LISTS:
-        return _read_texts(data, position, lengths)
+        return _read_texts(data, position, lengths, nulls)
     if max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0:  # entries that are all zero take no bytes, so bytes do not bound them
         raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
-    ends = list(accumulate(lengths, initial=0))
-    entries, position = _read_entries(shape.inner, data, position, ends[-1])
-    return [entries[low:high] for low, high in pairwise(ends)], position
+    entries, position = _read_entries(shape.inner, data, position, sum(lengths))
+    return LazyLists(entries, lengths), position
 
 
 def _read_entries(dtype: pl.DataType, data: bytes, position: int, count: int) -> tuple[Column, int]:
     """The entries of lists: a code and numbers; for texts their lengths, then their bytes."""
     numbers, position = _read_numbers(FLOAT_FORMATS if dtype.is_float() else INT_FORMATS, data, position, count)
-    return _read_texts(data, position, numbers) if dtype == pl.String else (numbers, position)
+    return _read_texts(data, position, numbers, None) if dtype == pl.String else (numbers, position)
 
 
 def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: int) -> tuple[Column, int]:
@@ -219,20 +231,20 @@ def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: in
     start, end = position + 1, position + 1 + width * count
     if not width:
         return ((0.0,) * count if formats is FLOAT_FORMATS else bytes(count)), end
-    return struct.unpack_from(f"<{count}{formats[width]}", data, start), end
+    if end > len(data):
+        raise ValueError("numbers end before the bytes do")
+    return memoryview(data)[start:end].cast(formats[width]), end
 
 
-def _read_bytes(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
-    if min(lengths) < 0:
-        raise ValueError("nothing is shorter than empty")
-    ends = list(accumulate(lengths, initial=position))
-    return [data[low:high] for low, high in pairwise(ends)], ends[-1]
+def _read_texts(data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:
+    end = position + sum(lengths)
+    block = data[position:end]
+    if block.isascii():  # a character is a byte
+        return LazyColumn(block.decode(), lengths, nulls), end
+    ends = list(accumulate(lengths, initial=0))
+    texts = [block[low:high].decode() for low, high in pairwise(ends)]
+    return (texts if nulls is None else _masked(nulls, texts)), end
 
 
-def _read_texts(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
-    ends = list(accumulate(lengths, initial=position))
-    block = data[position : ends[-1]]
-    if not block.isascii():
-        return [data[low:high].decode() for low, high in pairwise(ends)], ends[-1]
-    text = block.decode()  # at once, since a character is a byte
-    return [text[low - position : high - position] for low, high in pairwise(ends)], ends[-1]
+def _masked(nulls: Column, values: Column) -> Column:
+    return [None if null else value for null, value in zip(nulls, values, strict=True)]

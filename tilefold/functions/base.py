@@ -128,7 +128,8 @@ class Partial(ABC):
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """The states of nested spans of tiles `[low, high)`, shortest first; what a span shares is folded once.
 
-        Tiles come one after the other in time. The state of a span without tiles is `nothing`.
+        Tiles come one after the other in time. The state of a span without tiles is `nothing`. It is for `finalize` alone, so
+        what only merging needs may be None in it.
         """
         state, states = None, []
         for low in lows:
