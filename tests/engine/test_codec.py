@@ -162,8 +162,8 @@ def test_golden_parts_cover_every_kind_of_column() -> None:
 
 def test_a_newer_format_is_named() -> None:
     """A part of a later release is refused as such, not called corrupt."""
-    data = bytes([2]) + encoded("one_byte")[1:]
-    with pytest.raises(NewerFormatError, match="up to format 1"):
+    data = bytes([3]) + encoded("one_byte")[1:]
+    with pytest.raises(NewerFormatError, match="up to format 2"):
         Codec(LAYOUT).decode(data)
 
 

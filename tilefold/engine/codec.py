@@ -25,13 +25,16 @@ from zlib import crc32
 
 import polars as pl
 
+from tilefold.engine.answers import Tail, read_tail
 from tilefold.engine.lazy_columns import Column, LazyColumn, LazyLists
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
-from tilefold.engine.part_shape import BYTES, LISTS, TIMES, ComponentShape, StoredRows, shapes
+from tilefold.engine.part_shape import ANSWERS_FLAG, BYTES, LISTS, TIMES, ComponentShape, StoredRows, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
 from tilefold.functions.registry import LIST_LIMIT_MAX
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest; parts without answers are written as the first, so that older releases read them."""
+_WITHOUT_ANSWERS = 1
 EMPTY_FLAG = 1
 HEADER = struct.Struct(">BBHI")
 PART_START = HEADER.size + STAMP_SIZE_BYTES
@@ -47,7 +50,8 @@ FLOAT_FORMATS = {4: "f", 8: "d"}
 class Part(NamedTuple):
     """A decoded batch part: its tiles, ascending in time, column by column.
 
-    `first` and `last` are cells in grains since 1970 less `base`; `columns` has one sequence per stored component.
+    `first` and `last` are cells in grains since 1970 less `base`; `columns` has one sequence per stored component; `tail` are
+    its answers, if it has them.
     """
 
     mark: Mark
@@ -56,6 +60,7 @@ class Part(NamedTuple):
     first: Column
     last: Column
     columns: list[Column]
+    tail: Tail | None = None
 
 
 def seal(part: bytes, mark: Mark) -> bytes:
@@ -68,13 +73,21 @@ def seal_many(parts: Sequence[bytes], mark: Mark) -> list[bytes]:
     stamp = mark.to_bytes()
     seed = crc32(stamp)
     pack = HEADER.pack
-    return [pack(FORMAT_VERSION, EMPTY_FLAG if not part else 0, 0, crc32(part, seed)) + stamp + part for part in parts]
+    return [
+        pack(_version_of(part), EMPTY_FLAG if not part else 0, 0, crc32(part, seed)) + stamp + part for part in parts
+    ]
+
+
+def _version_of(part: bytes) -> int:
+    has_answers = len(part) >= TILES.size and TILES.unpack_from(part)[0] & ANSWERS_FLAG
+    return FORMAT_VERSION if has_answers else _WITHOUT_ANSWERS
 
 
 class _Plan(NamedTuple):
     """How to read the numbers of parts that have the same codes and as many tiles."""
 
     tiles: int
+    has_answers: bool
     zeros: list[Column]
     picks: list[tuple[int, int, int, Any]]
     unpack: Any
@@ -138,9 +151,11 @@ class Codec:
             mend = "Upgrade this reader, or materialize the view again with this release."
             rule = f"this release reads batch parts up to format {FORMAT_VERSION}"
             raise NewerFormatError(complaint(f"view '{self._view}'", rule, version, mend))
-        if version != FORMAT_VERSION or crc32(data[HEADER.size :]) != checksum:
+        if not version or crc32(data[HEADER.size :]) != checksum:
             raise self._corrupt("its version and checksum must be right", data[: HEADER.size].hex())
         empty = len(data) == PART_START
+        if version != _version_of(data[PART_START : PART_START + TILES.size]):
+            raise self._corrupt("its version must say whether it has answers", version)
         if reserved or flags != (EMPTY_FLAG if empty else 0):  # the checksum does not cover them
             raise self._corrupt("its flags must be right", data[: HEADER.size].hex())
         return Mark(watermark_us, epoch), empty
@@ -159,18 +174,20 @@ class Codec:
         for mask, number in plan.masked:
             numbers[number] = _masked(numbers[mask], numbers[number])
         position = plan.end
-        for number, mask, shape in self._variable:
-            nulls = numbers[mask] if mask is not None and head[TILES.size + mask] else None
+        for number, null_mask, shape in self._variable:
+            nulls = numbers[null_mask] if null_mask is not None and head[TILES.size + null_mask] else None
             numbers[number], position = _read_variable(shape, data, position, numbers[number], nulls)
-        if position != len(data):
+        if not plan.has_answers and position != len(data):
             raise self._corrupt(f"its columns end at byte {position}", len(data))
+        tail = read_tail(data, position) if plan.has_answers else None
         first, spans = numbers[0], numbers[1]
         last = first if spans == bytes(plan.tiles) else list(map(add, first, spans))
         (base,) = BASE.unpack_from(data, self._base_start)
-        return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns])
+        return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns], tail)
 
     def _new_plan(self, head: bytes, size: int) -> _Plan:
-        (tiles,), codes = TILES.unpack_from(head), head[TILES.size :]
+        (said,), codes = TILES.unpack_from(head), head[TILES.size :]
+        tiles, has_answers = said & ~ANSWERS_FLAG, bool(said & ANSWERS_FLAG)
         place = self._base_start + BASE.size
         if not tiles or (tiles > 1 and not codes[0]) or place + tiles * sum(codes) > size:  # no two tiles begin in one cell
             raise self._corrupt(f"its tiles must fit into its {size} bytes", tiles)
@@ -189,7 +206,7 @@ class Codec:
                 read += f"{tiles * code}x"
             place += tiles * code
         masked = [(mask, number) for mask, number in self._masks if codes[mask]]
-        plan = _Plan(tiles, zeros, picks, struct.Struct(read).unpack_from, unpacked, masked, place)
+        plan = _Plan(tiles, has_answers, zeros, picks, struct.Struct(read).unpack_from, unpacked, masked, place)
         if len(self._plans) >= PLANS_MAX:
             self._plans.clear()
         self._plans[head] = plan
@@ -233,7 +250,8 @@ def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: in
         return ((0.0,) * count if formats is FLOAT_FORMATS else bytes(count)), end
     if end > len(data):
         raise ValueError("numbers end before the bytes do")
-    return memoryview(data)[start:end].cast(formats[width]), end
+    code: Any = formats[width]
+    return memoryview(data)[start:end].cast(code), end
 
 
 def _read_texts(data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:

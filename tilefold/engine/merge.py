@@ -7,14 +7,16 @@ a wrong number off as right.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import accumulate, pairwise, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from tilefold.declaration.windows import Window
+from tilefold.engine.answers import Tail
 from tilefold.engine.codec import Part
+from tilefold.engine.keep_answers import kept_of, made_of
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
 from tilefold.engine.windows import bounds_us, moment_us
@@ -71,9 +73,12 @@ class _Finish(NamedTuple):
     one: int
     more: tuple[int, ...]
     several: Callable[[list[Any]], tuple[Any, ...]] | None
+    made: tuple[str, str | None]
+    calls: tuple[int, ...]
 
 
-Edges: TypeAlias = list[tuple[_Nest, list[int]]]
+Spans: TypeAlias = list[tuple[list[int], int]]
+"""For each nest the first tile of each window and the end (exclusive) of all."""
 
 
 class Folder:
@@ -97,17 +102,34 @@ class Folder:
             for number, out in enumerate(layout.outputs)
             if (current := out.feature.function.current) is not None
         ]
-        self._known: tuple[int, dict[int, Edges]] = (-1, {})
+        self._known: tuple[int, dict[int, list[int]]] = (-1, {})
+        ends = list(accumulate((len(nest.windows) + 1 for nest in self.nests), initial=0))
+        self._places = [(start, end - 1) for start, end in pairwise(ends)]  # of a nest's edges among all, its end last
+        self._picking = sorted({call.nest for call in self.calls if call.running})
+        self._letters, self._kept, self._unanswered = self._compile_kept(layout)
 
-    def _edges_at(self, watermark_us: int, base: int) -> Edges:
-        """The edges of each nest; kept, since most keys of a view are read at one watermark and begin on few days."""
+    def _compile_kept(self, layout: Layout) -> tuple[bytes, list[tuple[int, int, list[int]]], list[_Call | None]]:
+        """Of which functions parts keep values; of each its finish, its number and its nests; the calls that others need."""
+        kept = kept_of(layout)
+        numbers = {made_of(output): number for number, output in enumerate(kept.outputs)}
+        made = [numbers.get(each.made) for each in self._finishes]
+        found = [
+            (finish, number, [self.calls[call].nest for call in (each.one, *each.more)])
+            for finish, (each, number) in enumerate(zip(self._finishes, made, strict=True))
+            if number is not None
+        ]
+        needed = {call for each, number in zip(self._finishes, made, strict=True) if number is None for call in each.calls}
+        return kept.letters, found, [call if number in needed else None for number, call in enumerate(self.calls)]
+
+    def _edges_at(self, watermark_us: int, base: int) -> list[int]:
+        """The edges of all nests, one after the other; kept, since most keys are read at one watermark and begin on few days."""
         known, by_base = self._known
         if known != watermark_us or len(by_base) > BASES_MAX:
             by_base = {}
             self._known = (watermark_us, by_base)
         edges = by_base.get(base)
         if edges is None:
-            edges = by_base[base] = [(nest, nest.edges(watermark_us, self._grain_us, base)) for nest in self.nests]
+            edges = by_base[base] = [edge for nest in self.nests for edge in nest.edges(watermark_us, self._grain_us, base)]
         return edges
 
     def fold(self, part: Part | None, watermark_us: int, read_us: int | None = None) -> tuple[Sequence[Any], list[int]]:
@@ -118,24 +140,50 @@ class Folder:
         """
         columns = self._no_columns if part is None else part.columns
         spans, inexact = self._spans(part, watermark_us)
-        picks = [_pick(lows, high) for lows, high in spans]  # once for all slots of a nest
-        states = []
-        for nest, start, stop, running, lone, fold in self.calls:
+        picks = {nest: _pick(*spans[nest]) for nest in self._picking}  # once for all slots of a nest
+        answered = None if part is None or part.tail is None else self._answered(part.tail, spans)
+        states: list[Any] = []
+        for call in self.calls if answered is None else self._unanswered:
+            if call is None:
+                states.append(None)
+                continue
+            nest, start, stop, running, lone, fold = call
+            if not running:
+                states.append(fold(columns[start:stop], *spans[nest]))
+                continue
             absent, pick = picks[nest]
             if lone and not absent:  # by far the most
                 states.append(pick(columns[start]))
             else:
-                states.append(fold(columns[start:stop], *(picks if running else spans)[nest]))
-        return self.finish(states, watermark_us, watermark_us if read_us is None else read_us), inexact
+                states.append(fold(columns[start:stop], absent, pick))
+        return self.finish(states, watermark_us, watermark_us if read_us is None else read_us, answered), inexact
 
-    def finish(self, states: list[Any], edge_us: int, read_us: int) -> Sequence[Any]:
+    def _answered(self, tail: Tail, spans: Spans) -> dict[int, list[Any]] | None:
+        """By finish the values that the part keeps of these spans of tiles; None where it lacks one."""
+        if tail.letters != self._letters:
+            return None
+        tables, found = tail.looked_up(), dict[int, list[Any]]()
+        try:
+            for finish, number, nests in self._kept:
+                table = tables[number]
+                found[finish] = [table[low, spans[nest][1]] for nest in nests for low in spans[nest][0]]
+        except KeyError:  # the part is read at another watermark
+            return None
+        return found
+
+    def finish(
+        self, states: list[Any], edge_us: int, read_us: int, answered: Mapping[int, list[Any]] | None = None
+    ) -> Sequence[Any]:
         """The value of every feature, from the states of each call: one per window of its nest.
 
-        `edge_us` is where windows end that are not moved back, `read_us` when the read is.
+        `edge_us` is where windows end that are not moved back, `read_us` when the read is. `answered` has the values of some
+        finishes, which need no states.
         """
         values: list[Any] = []
-        for finalize, finalize_all, one, more, several in self._finishes:
-            if finalize_all is not None:
+        for number, (finalize, finalize_all, one, more, several, *_) in enumerate(self._finishes):
+            if answered is not None and number in answered:
+                values += answered[number]
+            elif finalize_all is not None:
                 values += finalize_all([*states[one], *(state for call in more for state in states[call])])
             elif several is not None:
                 values += map(finalize, *several(states))
@@ -154,22 +202,20 @@ class Folder:
             found[number] = now if feature.is_series else now[0]
         return found
 
-    def _spans(self, part: Part | None, watermark_us: int) -> tuple[list[tuple[list[int], int]], list[int]]:
+    def _spans(self, part: Part | None, watermark_us: int) -> tuple[Spans, list[int]]:
         """For each nest the first tile of each window and the end (exclusive) of all; which windows cut a tile."""
         if part is None or not part.tiles:
             return [([0] * len(nest.windows), 0) for nest in self.nests], []
         first, last = part.first, part.last
-        spans: list[tuple[list[int], int]] = []
+        edges = self._edges_at(watermark_us, part.base)
+        lows = list(map(bisect_left, repeat(first), edges))  # the first tile that begins at or after each edge
         inexact: list[int] = []
-        for nest, edges in self._edges_at(watermark_us, part.base):
-            lows = list(map(bisect_left, repeat(first), edges))  # the first tile that begins at or after each edge
-            if last is not first:  # some tile spans several cells, and may be cut
-                ended = list(map(bisect_left, repeat(last), edges))  # the first tile that ends there or after
-                if ended != lows:
-                    lows[-1] -= self._cut(nest, lows, ended, inexact)
-            high = lows.pop()
-            spans.append((lows, high))
-        return spans, inexact
+        if last is not first:  # some tile spans several cells, and may be cut
+            ended = list(map(bisect_left, repeat(last), edges))  # the first tile that ends there or after
+            if ended != lows:
+                for nest, (start, end) in zip(self.nests, self._places, strict=True):
+                    lows[end] -= self._cut(nest, lows[start : end + 1], ended[start : end + 1], inexact)
+        return [(lows[start:end], lows[end]) for start, end in self._places], inexact
 
     def _cut(self, nest: _Nest, lows: list[int], ended: list[int], inexact: list[int]) -> bool:
         """Note the windows that cut a tile: it ends after an edge that it begins before. Whether the common end does."""
@@ -195,9 +241,12 @@ def _compile(layout: Layout, nests: list[_Nest], calls: list[_Call], finishes: l
         made, same_function = (function.label, output.feature.input_column), before
         before = made
         if function.finalize_all is not None and made == same_function:
-            finishes[-1] = finishes[-1]._replace(more=(*finishes[-1].more, numbers[0]))
+            last = finishes[-1]
+            finishes[-1] = last._replace(more=(*last.more, numbers[0]), calls=(*last.calls, *numbers))
         else:
-            finishes.append(_Finish(function.finalize, function.finalize_all, numbers[0], (), several))
+            finishes.append(
+                _Finish(function.finalize, function.finalize_all, numbers[0], (), several, made_of(output), numbers)
+            )
         for position, window in enumerate(windows):
             places.update({(number, window): taken + position for number in output_numbers})
         taken += len(windows)

@@ -81,7 +81,7 @@ def cardinality_function(precision: int, dtype: pl.DataType) -> AggregateFunctio
         return pl.col(names[0]).map_batches(partial(estimate_column, precision=precision), return_dtype=pl.Int64())
 
     partials = (Registers(precision, dtype),)
-    return AggregateFunction(label, partials, pl.Int64(), 0, finish, finish_rows, finalize_all=finish_all)
+    return AggregateFunction(label, partials, pl.Int64(), 0, finish, finish_rows, finalize_all=finish_all, is_kept=True)
 
 
 def _estimates(states: Sequence[Any], precision: int) -> list[int]:

@@ -100,7 +100,9 @@ def percentile_function(part: float, precision: int) -> AggregateFunction:
         return pl.col(names[0]).map_batches(partial(percentile_column, part=part, bins=bins), return_dtype=pl.Float64())
 
     label = f"approx_percentile_p{_digits(part)}{'' if precision == DEFAULT_PRECISION else f'_precision_{precision}'}"
-    return AggregateFunction(label, (Bins(precision),), pl.Float64(), None, finish, finish_rows, finalize_all=finish_all)
+    return AggregateFunction(
+        label, (Bins(precision),), pl.Float64(), None, finish, finish_rows, finalize_all=finish_all, is_kept=True
+    )
 
 
 def _together(states: Sequence[Any], tiles: list[bytes], bins: int) -> tuple[Ints, Ints]:
