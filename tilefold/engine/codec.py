@@ -17,7 +17,7 @@ number per window in them, so that its cost does not grow with the number of til
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from operator import add
 from typing import Any, NamedTuple
@@ -113,7 +113,7 @@ class Codec:
         self._columns = TIMES + len(self._shapes)
         masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
         self._numbers = self._columns + len(masks)
-        self._variable = [(TIMES + n, shape.mask, shape) for n, shape in enumerate(self._shapes) if shape.variable]
+        self._variable = [(TIMES + n, shape.mask, _reader_of(shape)) for n, shape in enumerate(self._shapes) if shape.variable]
         self._masks = [(mask, number) for mask, number in masks if not self._shapes[number - TIMES].variable]
         self._codes_start = TILES.size
         self._base_start = self._codes_start + self._numbers
@@ -174,9 +174,9 @@ class Codec:
         for mask, number in plan.masked:
             numbers[number] = _masked(numbers[mask], numbers[number])
         position = plan.end
-        for number, null_mask, shape in self._variable:
+        for number, null_mask, read in self._variable:
             nulls = numbers[null_mask] if null_mask is not None and head[TILES.size + null_mask] else None
-            numbers[number], position = _read_variable(shape, data, position, numbers[number], nulls)
+            numbers[number], position = read(data, position, numbers[number], nulls)
         if not plan.has_answers and position != len(data):
             raise self._corrupt(f"its columns end at byte {position}", len(data))
         tail = read_tail(data, position) if plan.has_answers else None
@@ -220,27 +220,30 @@ class Codec:
         return CorruptBlobError(complaint(f"view '{self._view}', {self._what} of a key", rule, value, mend))
 
 
-def _read_variable(
-    shape: ComponentShape, data: bytes, position: int, lengths: Column, nulls: Column | None
-) -> tuple[Column, int]:
-    """A column of texts, bytes or lists of these lengths, and where it ends."""
-    if shape.variable == BYTES:
-        if min(lengths) < 0:
-            raise ValueError("nothing is shorter than empty")
-        end = position + sum(lengths)
-        return LazyColumn(data[position:end], lengths), end
-    if shape.variable != LISTS:
-        return _read_texts(data, position, lengths, nulls)
-    if max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0:  # entries that are all zero take no bytes, so bytes do not bound them
-        raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
-    entries, position = _read_entries(shape.inner, data, position, sum(lengths))
-    return LazyLists(entries, lengths), position
+class _ListReader:
+    """Reads lists of one type; what is asked of types is asked once."""
+
+    def __init__(self, inner: pl.DataType) -> None:
+        self._formats = FLOAT_FORMATS if inner.is_float() else INT_FORMATS
+        self._are_texts = inner == pl.String
+
+    def read(self, data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:
+        """Their entries are a code and numbers; of texts their lengths, then their bytes."""
+        del nulls
+        if type(lengths) is not bytes and (max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0):
+            # Entries that are all zero take no bytes, so bytes do not bound them; a length of one byte is small enough.
+            raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
+        entries, position = _read_numbers(self._formats, data, position, sum(lengths))
+        if self._are_texts:
+            entries, position = _read_texts(data, position, entries, None)
+        return LazyLists(entries, lengths), position
 
 
-def _read_entries(dtype: pl.DataType, data: bytes, position: int, count: int) -> tuple[Column, int]:
-    """The entries of lists: a code and numbers; for texts their lengths, then their bytes."""
-    numbers, position = _read_numbers(FLOAT_FORMATS if dtype.is_float() else INT_FORMATS, data, position, count)
-    return _read_texts(data, position, numbers, None) if dtype == pl.String else (numbers, position)
+def _reader_of(shape: ComponentShape) -> Callable[[bytes, int, Column, Column | None], tuple[Column, int]]:
+    """What reads a column of texts, bytes or lists of these lengths from a position on, and says where it ends."""
+    if shape.variable == LISTS:
+        return _ListReader(shape.inner).read
+    return _read_bytes if shape.variable == BYTES else _read_texts
 
 
 def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: int) -> tuple[Column, int]:
@@ -251,7 +254,15 @@ def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: in
     if end > len(data):
         raise ValueError("numbers end before the bytes do")
     code: Any = formats[width]
-    return memoryview(data)[start:end].cast(code), end
+    return data[start:end] if code == ONE_BYTE else memoryview(data)[start:end].cast(code), end
+
+
+def _read_bytes(data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:
+    del nulls
+    if min(lengths) < 0:
+        raise ValueError("nothing is shorter than empty")
+    end = position + sum(lengths)
+    return LazyColumn(data[position:end], lengths), end
 
 
 def _read_texts(data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:

@@ -5,7 +5,7 @@ them when it is looked at. Most reads look at few: a window's newest text, the l
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias, overload
 
 Column: TypeAlias = Sequence[Any]
@@ -37,9 +37,12 @@ class LazyColumn(Sequence[Any]):
 
     def __getitem__(self, at: int | slice) -> Any:
         ends = self._ends or self._made_ends()
-        if isinstance(at, slice):
-            return [self._value(place, ends) for place in range(len(self._lengths))[at]]
-        return self._value(range(len(self._lengths))[at], ends)
+        places = range(len(self._lengths))[at]
+        if isinstance(places, int):
+            return self._value(places, ends)
+        if self._nulls is None and places.step == 1:
+            return self._values(ends[places.start : places.stop + 1])
+        return [self._value(place, ends) for place in places]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self[:])
@@ -53,6 +56,11 @@ class LazyColumn(Sequence[Any]):
             return None
         return self._whole[ends[place] : ends[place + 1]]
 
+    def _values(self, ends: list[int]) -> list[Any]:
+        """Neighbours, none of them null."""
+        whole = self._whole
+        return [whole[low:high] for low, high in pairwise(ends)]
+
 
 class LazyLists(LazyColumn):
     """Lists of entries, each given as a list of its own."""
@@ -61,3 +69,7 @@ class LazyLists(LazyColumn):
 
     def _value(self, place: int, ends: list[int]) -> list[Any]:
         return list(self._whole[ends[place] : ends[place + 1]])
+
+    def _values(self, ends: list[int]) -> list[Any]:
+        whole = self._whole
+        return [list(whole[low:high]) for low, high in pairwise(ends)]

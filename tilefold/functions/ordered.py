@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tilefold.functions.base import TIE, TIME, AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.plain import physical_to_python
+from tilefold.functions.plain import physical_to_python, same
 
 ORDER = itemgetter(0, 1)
 """Sort key of entries (time, tie, value)."""
@@ -197,7 +197,11 @@ def many_function(label: str, partial: Many, dtype: pl.DataType) -> AggregateFun
     def finish(entries: Any) -> Any:
         return [convert(value) for _, _, value in entries or ()]
 
+    def finish_same(entries: Any) -> Any:
+        return [entry[2] for entry in entries or ()]
+
     def finish_rows(names: list[str]) -> pl.Expr:
         return pl.coalesce(pl.col(names[2]), empty)
 
-    return AggregateFunction(label, (partial,), pl.List(dtype), [], finish, finish_rows)
+    plain = finish_same if convert is same else finish
+    return AggregateFunction(label, (partial,), pl.List(dtype), [], plain, finish_rows)
