@@ -1,9 +1,9 @@
 """Values that a compaction keeps behind the tiles of a busy key, so that a read need not merge their sketches.
 
-The rule: an answer is a pure function of some tiles of its part, told by their numbers, and is looked up by these. So it is right
-whenever the part is read; a window that asks for other tiles is folded as if there were none. Windows of a batch view that is
-read at the watermark of its newest compaction find theirs. A key that keeps its cells has none, so that its bytes depend on
-its own tiles alone. Do not change: it is in stores. Little endian:
+The rule: an answer is a pure function of some tiles of its part, told by their numbers, and is looked up by these. So it is
+right whenever the part is read; a window that asks for other tiles is folded as if there were no answers. Windows of a batch
+view that is read at the watermark of its newest compaction find theirs. A key that keeps its cells has none, so that its bytes
+depend on its own tiles alone. Do not change: they are in stores. Little endian:
 
     windows u16 | functions u8 | one letter u8 per function: q Int64, d Float64, NaN for null
     low, high u16 of each window: the tiles `[low, high)` that it asks for at the watermark

@@ -73,9 +73,7 @@ def seal_many(parts: Sequence[bytes], mark: Mark) -> list[bytes]:
     stamp = mark.to_bytes()
     seed = crc32(stamp)
     pack = HEADER.pack
-    return [
-        pack(_version_of(part), EMPTY_FLAG if not part else 0, 0, crc32(part, seed)) + stamp + part for part in parts
-    ]
+    return [pack(_version_of(part), EMPTY_FLAG if not part else 0, 0, crc32(part, seed)) + stamp + part for part in parts]
 
 
 def _version_of(part: bytes) -> int:

@@ -137,9 +137,7 @@ def _merge(cells: pl.DataFrame, layout: Layout, plan: Plan) -> pl.DataFrame:
     return merged(parted, keys, layout.spans, layout.slots).collect()
 
 
-def _encode(
-    tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout, answers: pl.Series | None = None
-) -> pl.DataFrame:
+def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout, answers: pl.Series | None = None) -> pl.DataFrame:
     """One row per key of tiles that stand together, ascending in time."""
     if not len(counts):
         return part_schema(layout).to_frame()

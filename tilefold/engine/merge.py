@@ -66,7 +66,10 @@ class Folder:
         self._picking = sorted({nest for call in self.calls if call.running for nest in call.nests})
 
     def _edges_at(self, watermark_us: int, base: int) -> list[int]:
-        """The edges of all nests, one after the other; kept, since most keys are read at one watermark and begin on few days."""
+        """The edges of all nests, one after the other.
+
+        They are kept, since most keys of a view are read at one watermark and begin on few days.
+        """
         known, by_base = self._known
         if known != watermark_us or len(by_base) > BASES_MAX:
             by_base = {}

@@ -83,9 +83,7 @@ class StreamMerger:
         inexact = set().union(*(each.inexact for each in spans))
         if stream is not None and stream.pruned_us > NOTHING_PRUNED_US:
             inexact |= self._pruned(stream.pruned_us, at_us)
-        states = [
-            [state for nest in slot.nests for state in self._states(slot, nest, pieces, spans)] for slot in self._slots
-        ]
+        states = [[state for nest in slot.nests for state in self._states(slot, nest, pieces, spans)] for slot in self._slots]
         return self._folder.finish(states, at_us, at_us), sorted(inexact)
 
     def _pieces(self, batch: Part | None, stream: StreamView | None, mark: Mark) -> Iterator[Piece]:
