@@ -4,7 +4,6 @@ python -m benchmarks.tiles [--events 20000000] [--keys 1000000] [--rounds 3]
 """
 
 import argparse
-import resource
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import polars as pl
 
 from benchmarks.month import DAYS, VIEW_NAME, filled, workspace
 from benchmarks.spending import START
-from benchmarks.turns import machine, report, turns
+from benchmarks.turns import high_water_mb, machine, report, turns
 from tilefold import Workspace
 from tilefold.stores.event_columns import DATE
 
@@ -62,7 +61,7 @@ def main() -> None:
     if asked.only_build:
         with workspace(asked.only_build) as ws:
             build(ws)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(high_water_mb())
         return
     with filled(asked.events, asked.keys) as root:
         with workspace(root) as ws:

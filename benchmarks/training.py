@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.spending import FUNCTIONS, SEED, START, events_of_day, spending_view
-from benchmarks.turns import machine, report, seconds, turns
+from benchmarks.turns import high_water_mb, machine, report, seconds, turns
 from tilefold import Workspace
 
 DAYS, KEYS = 90, 100_000
@@ -173,12 +173,6 @@ def compare(mine: pl.DataFrame, theirs: pl.DataFrame) -> None:
             assert left.is_null().equals(right.is_null()), f"{function} over {name}: nulls"
             assert not wrong.any(), f"{function} over {name}"
     print(f"  all {mine.height * len(WINDOWS) * len(FUNCTIONS):,} values are equal, sums and means to 1e-9")
-
-
-def high_water_mb() -> float:
-    """The peak memory of this program; `ru_maxrss` would count that of the process that started it, too."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def peak_mb(root: Path) -> float:

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 
 def machine() -> str:
@@ -45,3 +46,9 @@ def report(what: str, pairs: Sequence[tuple[float, float]], target: str, scale: 
 def quantile(values: Sequence[float], share: float) -> float:
     """The value below which a share of the values lies."""
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+def high_water_mb() -> float:
+    """The peak memory of this program; `ru_maxrss` would count that of the process that started it, too."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,19 @@ START_S = 180.0
 STOP_S = 60.0
 
 
-class Up:
-    """A started `tilefold up`, or `make up`, over a root folder, on a port and in a session of its own."""
+class Started:
+    """A command that runs on a port and in a session of its own, and what it has told so far."""
 
-    def __init__(self, root: Path, *options: str, command: Sequence[str] = TILEFOLD_UP) -> None:
-        self.port, self.command = free_port(), command
-        self.log = root.with_name(f"{root.name}-up.log")
-        pairs = zip(options[::2], options[1::2], strict=True)
-        given = {"--root": str(root), "--port": str(self.port), **dict(pairs)}
-        env = environment() | {f"TILEFOLD_{name.removeprefix('--').upper()}": value for name, value in given.items()}
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(command, cwd=PROJECT, env=env, stdout=output, stderr=output, start_new_session=True)
+    def __init__(self, command: Sequence[str], port: int, log: Path, given: Mapping[str, str]) -> None:
+        self.port, self.log = port, log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, cwd=PROJECT, env=environment() | given, stdout=output, stderr=output, start_new_session=True
+            )
 
     @property
     def url(self) -> str:
-        """Where the UI is."""
+        """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -43,14 +41,29 @@ class Up:
         """What it has told so far."""
         return self.log.read_text()
 
-    def wait_until_it_answers(self) -> None:
-        """Return when the UI answers; that it ended before is a failure."""
+    def wait_for_an_answer(self, path: str, limit_s: float) -> None:
+        """Return when it answers there; that it ended before is a failure."""
 
         def answered() -> bool:
             assert self.process.poll() is None, self.said
-            return answers(f"{self.url}/server_info")
+            return answers(f"{self.url}{path}")
 
-        until(answered, START_S, "the UI")
+        until(answered, limit_s, f"{self.url}{path}")
+
+
+class Up(Started):
+    """A started `tilefold up`, or `make up`, over a root folder."""
+
+    def __init__(self, root: Path, *options: str, command: Sequence[str] = TILEFOLD_UP) -> None:
+        self.command, port = command, free_port()
+        pairs = zip(options[::2], options[1::2], strict=True)
+        given = {"--root": str(root), "--port": str(port), **dict(pairs)}
+        env = {f"TILEFOLD_{name.removeprefix('--').upper()}": value for name, value in given.items()}
+        super().__init__(command, port, root.with_name(f"{root.name}-up.log"), env)
+
+    def wait_until_it_answers(self) -> None:
+        """Return when the UI answers."""
+        self.wait_for_an_answer("/server_info", START_S)
 
     def wait_for_its_end(self) -> tuple[int, str]:
         """Its exit code and what it said."""

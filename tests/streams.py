@@ -61,3 +61,9 @@ def logged(ws: Workspace, name: str = "pushed") -> list[str]:
 def accepted_ids(records: Sequence[dict[str, Any]]) -> list[str]:
     """The ids that records were given, ascending, once each."""
     return sorted({each["event_id"] for each in records})
+
+
+def push(ws: Workspace, *ids: str, at: float = 9, refused: int = 0) -> None:
+    """Push events of these ids, and so many that are refused."""
+    good = [record(each, at, number, each) for number, each in enumerate(ids)]
+    assert ws.ingest("pushed", [*good, *[record("r", at, "bad")] * refused]).accepted == len(ids)

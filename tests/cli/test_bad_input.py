@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tilefold.cli import app as commands
+from tilefold.cli import arguments
 from tilefold.cli.faults import CALLER, FAULT, UNFORESEEN
 
 INTERRUPTED = 130
@@ -141,7 +142,7 @@ def test_a_definition_that_does_not_parse_is_told_with_its_line(tilefold: Run, d
 
 def test_what_nobody_foresaw_is_short(tilefold: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of no kind of ours says what it is and how to see more."""
-    monkeypatch.setattr(commands, "key_types", lambda *_: 1 / 0)
+    monkeypatch.setattr(arguments, "key_types", lambda *_: 1 / 0)
     code, out, err = tilefold("get", "spend", "user=1")
     assert (code, out) == (UNFORESEEN, "")
     assert err == "Unexpected ZeroDivisionError: division by zero. Run it again with --debug to see where.\n"
@@ -159,6 +160,6 @@ def test_ctrl_c_is_no_error_of_ours(tilefold: Run, monkeypatch: pytest.MonkeyPat
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "key_types", stopped)
+    monkeypatch.setattr(arguments, "key_types", stopped)
     code, _, err = tilefold("get", "spend", "user=1")
     assert (code, "Traceback" in err) == (INTERRUPTED, False)

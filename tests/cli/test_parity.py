@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Run
 from tilefold.cli.faults import FAULT
+from tilefold.cli.session import Session
 from tilefold.serving.sampling import Sampling
 from tilefold.workspace import Workspace
 
@@ -23,3 +24,10 @@ def test_parity_shows_what_was_sampled(tilefold: Run, root: Path, definitions: P
     assert code == FAULT
     assert "amount_sum_36500d was 9.0, not 4.0" in out
     assert "turnover: 0 sampled reads." in out
+
+
+def test_other_processes_know_the_rate(root: Path) -> None:
+    """What `up` was told of samples is in the environment of the server that it starts, where `serve` looks for it."""
+    told = Session(str(root), sampling=Sampling(0.25, keep_days=3)).environment()
+    assert (told["TILEFOLD_SAMPLE_RATE"], told["TILEFOLD_SAMPLE_KEEP_DAYS"]) == ("0.25", "3")
+    assert "TILEFOLD_SAMPLE_RATE" not in Session(str(root)).environment()

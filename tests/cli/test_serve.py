@@ -15,9 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import PROJECT, TILEFOLD, environment, free_port, until
+from tests.running import PROJECT, TILEFOLD, Started, environment, free_port, until
 from tests.server.servers import GET, params
 from tilefold import Workspace
+from tilefold.serving.parity_report import Finding
 
 START_S = 60.0
 STOP_S = 30.0
@@ -39,38 +40,18 @@ def seen(events):
 """
 
 
-class Serve:
-    """A started `tilefold serve` on a port of its own."""
+class Serve(Started):
+    """A started `tilefold serve`."""
 
     def __init__(self, root: Path, definitions: Path, *options: str, host: str = "127.0.0.1", **env: str) -> None:
-        self.log, self.port = root.with_name("serve.log"), free_port()
+        port = free_port()
         given = {"TILEFOLD_ROOT": str(root), "TILEFOLD_DEFINITIONS": str(definitions), **env}
-        command = [*TILEFOLD, "serve", "--host", host, "--port", str(self.port), *options]
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, cwd=PROJECT, env=environment() | given, stdout=output, stderr=output, start_new_session=True
-            )
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def said(self) -> str:
-        """What it has told so far."""
-        return self.log.read_text()
+        command = [*TILEFOLD, "serve", "--host", host, "--port", str(port), *options]
+        super().__init__(command, port, root.with_name("serve.log"), given)
 
     def wait_until_it_answers(self) -> None:
-        """Return when it does."""
-
-        def answers() -> bool:
-            assert self.process.poll() is None, self.said
-            with contextlib.suppress(httpx.HTTPError):
-                return httpx.get(f"{self.url}/healthz").status_code == 200
-            return False
-
-        until(answers, START_S, "the server")
+        """Return when it is healthy."""
+        self.wait_for_an_answer("/healthz", START_S)
 
     def workers(self) -> list[int]:
         """The process ids of the workers."""
@@ -127,6 +108,17 @@ def test_curl(root: Path, definitions: Path) -> None:
         assert json.loads(wrong)["code"] == 3
         assert server.end() == 0
         assert "Serving 0 services and 1 views at http://127.0.0.1:" in server.said
+
+
+def test_what_is_served_is_sampled(root: Path, definitions: Path) -> None:
+    """Every worker writes what it was asked before it ends, and it is right."""
+    with serving(root, definitions, "--workers", "2", "--sample-rate", "1") as server:
+        for user in range(8):
+            assert httpx.post(server.url + GET, json=params("seen", {"user": f"u{user}"})).status_code == 200
+        assert server.end() == 0
+    with Workspace(root, definitions) as ws:
+        report = ws.parity("seen")
+    assert (report.samples, dict(report.total)) == (8, {Finding.RIGHT: 8})
 
 
 def test_new_definitions_without_a_dropped_request(root: Path, definitions: Path) -> None:

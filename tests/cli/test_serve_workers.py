@@ -2,14 +2,13 @@
 
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.running import PROJECT, TILEFOLD, environment, until
+from tests.running import TILEFOLD, Started, answers, until
 from tests.server.servers import GET, params
 from tests.server.test_metrics import lines
 from tilefold.server.key_file import KeyFile
@@ -21,29 +20,17 @@ READS = 40
 @pytest.fixture
 def url(root: Path, streams: Path, tmp_path: Path) -> Iterator[str]:
     """Where two workers serve a stream view without events; they end in order."""
-    log = tmp_path / "serve.log"
     command = [*TILEFOLD, "--root", str(root), "--definitions", str(streams), "serve", "--port", "0", "--workers", "2"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=PROJECT, env=environment(), stdout=output, stderr=output, start_new_session=True
-        )
+    server = Started(command, 0, tmp_path / "serve.log", {})
     try:
-        found = until(lambda: re.search(r"at (http://\S+) with 2 worker", log.read_text()), START_S, "the address", 0.1)
-        until(lambda: answers(found[1]), START_S, "an answer", 0.1)
+        found = until(lambda: re.search(r"at (http://\S+) with 2 worker", server.said), START_S, "the address", 0.1)
+        until(lambda: answers(f"{found[1]}/healthz"), START_S, "an answer", 0.1)
         yield str(found[1])
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(START_S) == 0, log.read_text()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(START_S) == 0, server.said
     finally:
-        process.kill()
-        process.wait()
-
-
-def answers(url: str) -> bool:
-    """Whether a worker answers."""
-    try:
-        return httpx.get(f"{url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
+        server.process.kill()
+        server.process.wait()
 
 
 def statuses(url: str, key: str) -> set[int]:

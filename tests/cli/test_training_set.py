@@ -33,6 +33,7 @@ MISTAKES = [
     (("spent", "good.csv", "--out", "set"), "Did you mean spend?"),
     (("both", "good.csv", "--out", "set"), "it must hold every join key and the timestamp; got 'paid'"),
     (("spend", "good.csv", "--out", "set.csv"), "it is written as Parquet or Delta; got 'set.csv'"),
+    (("spend", "good.csv", "--out", "set.JSON"), "it is written as Parquet or Delta; got 'set.JSON'"),
     (("spend", "good.csv", "--out", "good.csv/set.parquet"), "the place must be writable"),
     (("spend", "good.csv", "--out", "."), "nothing may be there yet"),
     (("spend", "good.csv"), "Missing option '--out'"),

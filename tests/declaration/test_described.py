@@ -1,44 +1,19 @@
 """Views as texts, and views that are made of them."""
 
 import json
-from collections.abc import Sequence
 
-import polars as pl
 import pytest
 
+from tests.functions.own import OWN
 from tests.pipelines import DAY, UNITS, declare
 from tests.streams import source, view_of
 from tilefold import Aggregate, CalendarWindow
-from tilefold.aggregation_functions import UserAggregate, approx_percentile, decayed_sum, register_aggregate
+from tilefold.aggregation_functions import approx_percentile, decayed_sum
 from tilefold.declaration import FeatureView
 from tilefold.declaration.described import describe_view
 from tilefold.declaration.described import view_of as described_view
 from tilefold.engine.layout import layout_of
 from tilefold.errors import DeclarationError
-from tilefold.types import Field, Int64
-
-
-@register_aggregate("spread")
-class Spread(UserAggregate):
-    """The largest less the smallest."""
-
-    inputs = (Int64,)
-    state = (Field("least", Int64), Field("most", Int64))
-    result = Int64
-
-    def partial(self, value: pl.Expr, time: pl.Expr) -> Sequence[pl.Expr]:
-        """Both ends."""
-        del time
-        return [value.min(), value.max()]
-
-    def merge(self, *state: pl.Expr) -> Sequence[pl.Expr]:
-        """Both ends of all."""
-        return [state[0].min(), state[1].max()]
-
-    def finalize(self, *state: pl.Expr) -> pl.Expr:
-        """How far they are apart."""
-        return state[1] - state[0]
-
 
 SUM = Aggregate(input_column=UNITS, function="sum", time_window=DAY)
 OLD = declare(wanted=[SUM])
@@ -52,7 +27,7 @@ OLD = declare(wanted=[SUM])
         declare(wanted=[Aggregate(input_column=UNITS, function=decayed_sum(DAY), time_window=DAY)]),
         declare(wanted=[SUM], aggregation_secondary_key="label"),
         declare(wanted=[Aggregate(input_column=UNITS, function="sum", time_window=CalendarWindow("month", "Europe/Berlin"))]),
-        declare(wanted=[Aggregate(input_column=UNITS, function="spread", time_window=DAY)]),
+        declare(wanted=[Aggregate(input_column=UNITS, function=OWN[0], time_window=DAY)]),
         view_of(source()),
     ],
     ids=["batch", "sketch", "decayed", "secondary", "calendar", "own", "stream"],
@@ -69,9 +44,9 @@ def test_a_description_gives_the_view_again(view: FeatureView) -> None:
 
 def test_an_aggregate_that_has_changed_cannot_read_what_the_old_one_stored() -> None:
     """The description says which code a state was made by; another one of the same name is refused by name."""
-    view = declare(wanted=[Aggregate(input_column=UNITS, function="spread", time_window=DAY)])
+    view = declare(wanted=[Aggregate(input_column=UNITS, function=OWN[0], time_window=DAY)])
     text = describe_view(view)
     changed = json.loads(text)
     changed["features"][0]["aggregate"] = "of before"
-    with pytest.raises(DeclarationError, match="must be the one that the stored values are made of; got 'spread'"):
+    with pytest.raises(DeclarationError, match="must be the one that the stored values are made of; got 'geometric_mean'"):
         described_view(json.dumps(changed), view.source)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilefold.demo.departures import DEPARTURES_FILE, QUIET_MAX, ROUND, Timeline, departures_of, import_departures
-from tilefold.demo.flights import archive, import_flights, read_flights, stored_import
+from tilefold.demo.flights import import_flights, stored_import
+from tilefold.demo.flights_archive import archive, read_flights
 from tilefold.engine.time import DAY_US, to_datetime, to_us
 from tilefold.errors import FileError
 

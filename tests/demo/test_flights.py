@@ -7,15 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tilefold.demo.flights import (
-    DATA_FILE,
-    archive,
-    frequent_flight,
-    import_flights,
-    read_flights,
-    stored_import,
-    whole_weeks,
-)
+from tilefold.demo.flights import DATA_FILE, frequent_flight, import_flights, stored_import, whole_weeks
+from tilefold.demo.flights_archive import archive, read_flights
 from tilefold.errors import FileError, InputError
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)

@@ -38,6 +38,13 @@ def test_its_query_asks_the_same(asked: Asked) -> None:
     assert Asked.of(asked.query()) == asked
 
 
+def test_what_is_readable_of_a_refused_request_stays() -> None:
+    """Its texts stay for the form; of what cannot be taken apart nothing does."""
+    asked = Asked.readable("view=spend&keys[user]=a&at=now&reference=perhaps&axis=odd&more=1")
+    assert asked == Asked("spend", (("user", "a"),), "", "now")
+    assert Asked.readable("view=%ff") == Asked()
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [

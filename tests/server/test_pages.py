@@ -78,6 +78,14 @@ def test_mistakes_are_told_on_the_page_and_as_json(server: Client, query: str, s
     assert '<p class="note" role="alert">' in page.text
 
 
+def test_what_was_chosen_stays_when_a_parameter_is_wrong(server: Client) -> None:
+    """The form shows the view, the key and the time again, whatever else the address says."""
+    said = server.get(f"/explain?{QUERY}&at=2026-01-01&reference=perhaps")
+    assert said.status_code == 400
+    assert 'name="keys[user]"' in said.text
+    assert 'value="2026-01-01"' in said.text
+
+
 def test_hostile_keys_stay_text(server: Client) -> None:
     """Markup in the address is shown, not taken."""
     quoted = "".join(f"%{byte:02x}" for byte in HOSTILE.encode())

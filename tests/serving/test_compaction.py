@@ -64,7 +64,7 @@ def _happen(ws: Workspace, drawn: random.Random, number: int) -> None:
 def _from_scratch(ws: Workspace, number: int) -> pl.DataFrame:
     """The same compaction where no predecessor is to be found."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(compaction, "_find_base", lambda *_: None)
+        patched.setattr(compaction, "find_base", lambda *_: None)
         ws.compact("spend", day(number))
     return parts(ws, number)
 

@@ -15,7 +15,7 @@ from tilefold.engine.compact import CELLS, PART, TILES
 from tilefold.engine.plan import ReadSpan
 from tilefold.engine.time import to_us
 from tilefold.serving import compaction
-from tilefold.serving.compaction import built_reads, days_in_reach, is_current, reads_of
+from tilefold.serving.compaction_reach import built_reads, days_in_reach, is_current, reads_of
 
 USERS = "abcdefgh"
 NESTED = [DAY, TimeWindow(3 * DAY), timedelta(hours=2)]
@@ -70,7 +70,7 @@ def _happen(ws: Workspace, drawn: random.Random, number: int, step_days: float) 
 def _from_scratch(ws: Workspace, at: datetime) -> pl.DataFrame:
     """The same compaction where no predecessor is to be found."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(compaction, "_find_base", lambda *_: None)
+        patched.setattr(compaction, "find_base", lambda *_: None)
         ws.compact("spend", at)
     return parts(ws, at)
 

@@ -10,13 +10,12 @@ import pytest
 
 from tests.pipelines import Clock, day
 from tests.stores.logs import everything
-from tests.streams import NOW, SCHEMA, logged, opened, record, source
+from tests.streams import NOW, SCHEMA, logged, opened, push, record, source
 from tilefold import Field, Workspace
 from tilefold.serving import drain as draining
 from tilefold.serving.drain import drain
 from tilefold.serving.reports import DrainReport
 from tilefold.stores import small_files
-from tilefold.stores.delta import Change
 from tilefold.stores.stream_log import Entry, Place
 from tilefold.stores.valkey_log import ValkeyLog
 from tilefold.types import String
@@ -27,12 +26,6 @@ def ws(tmp_path: Path, online_url: str, stream_url: str) -> Iterator[Workspace]:
     """A workspace with a source that no view uses yet."""
     with opened(tmp_path, online_url, stream_url) as workspace:
         yield workspace
-
-
-def push(ws: Workspace, *ids: str, at: float = 9, refused: int = 0) -> None:
-    """Push events of these ids, and so many that are refused."""
-    good = [record(each, at, number, each) for number, each in enumerate(ids)]
-    assert ws.ingest("pushed", [*good, *[record("r", at, "bad")] * refused]).accepted == len(ids)
 
 
 def drained(ws: Workspace, **options: Any) -> DrainReport:
@@ -144,51 +137,6 @@ def test_a_deadline_ends_it_early(ws: Workspace, monkeypatch: pytest.MonkeyPatch
     assert len(logged(ws)) == len(set(logged(ws))) == 60
 
 
-def test_racing_drains_bring_each_event_once(
-    ws: Workspace, online_url: str, stream_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A drain that another one overtakes between reading and committing begins behind it."""
-    push(ws, "a", "b", refused=2)
-    log = ws.event_log("pushed")
-    real = log._table._write
-
-    def overtaken(change: Change) -> None:
-        monkeypatch.setattr(log._table, "_write", real)
-        with opened(Path(ws.root), online_url, stream_url, name=ws.name) as other:
-            push(other, "c", refused=1)
-            other.drain("pushed")
-        real(change)
-
-    monkeypatch.setattr(log._table, "_write", overtaken)
-    ws.drain("pushed")
-    assert logged(ws) == ["a", "b", "c"]
-    assert ws.dead_letters("pushed").count() == 3
-
-
-def test_other_writers_do_not_disturb(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When an append comes in between, the drain lands behind it with what it staged."""
-    push(ws, "a")
-    log = ws.event_log("pushed")
-    real, read = log._table._write, ws.stream_log("pushed").read
-    reads: list[int] = []
-
-    def late(change: Change) -> None:
-        monkeypatch.setattr(log._table, "_write", real)
-        history = pl.DataFrame([record("h", 1, 1, "h") | {"amount": 0.5}])
-        ws.append("pushed", history)
-        real(change)
-
-    def counted(*arguments: Any) -> Any:
-        reads.append(1)
-        return read(*arguments)
-
-    monkeypatch.setattr(log._table, "_write", late)
-    monkeypatch.setattr(ws.stream_log("pushed"), "read", counted)
-    ws.drain("pushed")
-    assert logged(ws) == ["a", "h"]
-    assert len(reads) == 2, "one that found all, one that found the end"
-
-
 def test_small_files_of_a_day_become_one(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many drains do not leave as many files; the rows stay, and days without new events keep their files."""
     monkeypatch.setattr(small_files, "FILES_MAX", 4)
@@ -205,27 +153,6 @@ def test_small_files_of_a_day_become_one(ws: Workspace, monkeypatch: pytest.Monk
     assert ws.dead_letters("pushed").count() == 11
     assert ws.dead_letters("pushed").scan().collect()["tf_position"].n_unique() == 11
     assert ws.dead_letters("pushed")._table.snapshot().files.height <= 4
-
-
-def test_a_day_replaced_in_between_stays_replaced(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A correction that removes the files that a drain was about to merge is not undone by it, nor by what waited."""
-    monkeypatch.setattr(small_files, "FILES_MAX", 2)
-    for number in range(3):
-        push(ws, str(number))
-        ws.drain("pushed")
-    push(ws, "new")
-    log = ws.event_log("pushed")
-    real = log._table._write
-
-    def late(change: Change) -> None:
-        monkeypatch.setattr(log._table, "_write", real)
-        corrected = pl.DataFrame([record("k", 9, 1, "corrected") | {"amount": 0.5}])
-        ws.append("pushed", corrected, replace=(day(9), day(10)))
-        real(change)
-
-    monkeypatch.setattr(log._table, "_write", late)
-    ws.drain("pushed")
-    assert logged(ws) == ["corrected"]
 
 
 def test_the_log_is_trimmed_behind_both_readers(tmp_path: Path, online_url: str, stream_url: str) -> None:

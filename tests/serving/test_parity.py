@@ -27,7 +27,7 @@ from tests.pipelines import (
 )
 from tilefold import TimeWindow, Workspace
 from tilefold.declaration import FeatureView
-from tilefold.serving import compaction
+from tilefold.serving import compaction_base
 from tilefold.serving.read import Status
 
 USERS = ["a", "b", "", "ß:1"]
@@ -201,7 +201,7 @@ def test_a_read_equals_the_reference_whatever_was_done(
     view = declare(wanted=wide_features())
     object.__setattr__(view, "few_cells", few)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(compaction, "WHOLE_PASS_SHARE", whole)
+        patched.setattr(compaction_base, "WHOLE_PASS_SHARE", whole)
         run(online_url, view, steps)
 
 

@@ -10,7 +10,7 @@ from tilefold import Workspace
 from tilefold.engine.mark import Mark
 from tilefold.engine.time import to_datetime, to_us
 from tilefold.errors import ConflictError, InputError
-from tilefold.serving import compaction
+from tilefold.serving import compaction_base
 from tilefold.stores.online_store import OnlineStore
 
 USERS = "abcdefgh"
@@ -128,13 +128,13 @@ def test_a_sync_of_a_pruned_compaction_writes_nothing(ws: Workspace, monkeypatch
 def test_a_compaction_reads_on_while_its_base_is_pruned(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pruned base costs no key: `h`, of which a day falls out of reach, is among those to compute."""
     ws.compact("spend", day(8))
-    real = compaction._newer
+    real = compaction_base._newer
 
     def newer(*arguments: Any) -> Any:
         remove_all(ws)
         return real(*arguments)
 
-    monkeypatch.setattr(compaction, "_newer", newer)
+    monkeypatch.setattr(compaction_base, "_newer", newer)
     report = ws.compact("spend", day(9))
     monkeypatch.undo()
     assert (report.predecessor, report.keys, report.keys_computed) == ((to_us(day(8)), 1), 8, 2)

@@ -5,31 +5,22 @@ code makes of a store, what may have changed is read and compared; in the end no
 rest, and every value must be exact.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from greenlet import GreenletExit, greenlet
 
 from tests.simulation.checks import Checks, KeyTruth, WrongRead
-from tests.simulation.events import Event
 from tests.simulation.lines import Broken, Killed, Odds
 from tests.simulation.memory_redis import MemoryServer
 from tests.simulation.processes import Process
-from tests.simulation.views import FEW_CELLS, KINDS, SCHEDULES, START_US, kit
+from tests.simulation.temper import Temper, small_limits
+from tests.simulation.views import FEW_CELLS, KINDS, SCHEDULES, kit
+from tests.simulation.work import HOUR_US, MINUTE_US, SECOND_US, SPAN_US, USERS, Work, hours
 from tests.simulation.world import World
-from tilefold.engine import stream_fold
 from tilefold.engine.time import DAY_US, floor
 from tilefold.errors import ReadTimeError, TilefoldError
-from tilefold.stores import script_runner, stream_parts
-
-SECOND_US = 1_000_000
-MINUTE_US = 60 * SECOND_US
-HOUR_US = 60 * MINUTE_US
-SPAN_US = 3 * DAY_US
-USERS = ("ann", "bob", "cy")
-FUTURE_US = 5 * MINUTE_US
 
 
 @dataclass
@@ -43,39 +34,7 @@ class Job:
 
 
 @dataclass
-class Temper:
-    """What a schedule is like: how much happens, and how often what goes wrong."""
-
-    steps: int
-    late: float
-    compactions: float
-    appends: float
-    losses: float
-    sleepers: float
-    clock_jumps: float
-    loose_rows: int
-    newest_rows: int
-    script_keys: int
-
-    @classmethod
-    def drawn(cls, chance: Random) -> "Temper":
-        """One of many."""
-        return cls(
-            steps=chance.randint(15, 45),
-            late=chance.choice([0.1, 0.3, 0.6]),
-            compactions=chance.choice([0.1, 0.3, 0.9]),
-            appends=chance.choice([0.0, 0.0, 0.1, 0.5]),
-            losses=chance.choice([0.0, 0.0, 0.02]),
-            sleepers=chance.choice([0.0, 0.02, 0.1]),
-            clock_jumps=chance.choice([0.0, 0.0, 0.03]),
-            loose_rows=chance.choice([0, 2, 8, 64]),
-            newest_rows=chance.choice([0, 2, 16]),
-            script_keys=chance.choice([1, 2, 25]),
-        )
-
-
-@dataclass
-class Schedule:
+class Schedule(Work):
     """One schedule, from its seed; of `kinds`, which views it draws from, where not from all."""
 
     seed: int
@@ -101,7 +60,7 @@ class Schedule:
 
     def run(self) -> int:
         """Run it; how many reads were compared. Raises `WrongRead`."""
-        with _small(self.temper):
+        with small_limits(self.temper):
             while self.temper.steps and self.world.clock.passed_us < SPAN_US:
                 self.temper.steps -= 1
                 self._step()
@@ -148,83 +107,6 @@ class Schedule:
                 name, work = make(process)
                 self._tell(f"{process.name} begins to {name}")
                 self.jobs.append(Job(process, greenlet(self._guarded(work)), name))
-
-    # --- what processes are asked to do
-
-    def _ingest(self, process: Process) -> tuple[str, Callable[[], None]]:
-        events = [self._event() for _ in range(self.chance.choice([1, 1, 2, 5, 12]))]
-        known = [event for event in self.world.events if event.event_id in self.world.log.placed]
-        if known and self.chance.random() < 0.2:
-            events.append(self.chance.choice(known))
-
-        def ingest() -> None:
-            before, losses = {own.view.name: self.checks.takes(own) for own in process.kits}, self.losses
-            process.ingest(events)
-            for own in process.kits:
-                token = before[own.view.name]
-                visible = token is not None and self.checks.takes(own) == token
-                if visible and losses == self.losses:  # or it was made visible in a store that is gone
-                    self.checks.must_show(own, events)
-
-        return f"ingest {[event.number for event in events]}", ingest
-
-    def _append(self, process: Process) -> tuple[str, Callable[[], None]]:
-        chance, world = self.chance, self.world
-        events = [self._event() for _ in range(chance.choice([1, 3]))]
-        drained = sorted({row.event.event_id for row in world.table.versions[-1].rows})
-        gone = chance.sample(drained, min(len(drained), chance.choice([0, 0, 1, 3])))
-
-        def append() -> None:
-            self.checks.gone(gone)
-            world.gone.update(gone)
-            process.append(events, gone)
-
-        return f"append {[event.number for event in events]} in place of {gone}", append
-
-    def _event(self) -> Event:
-        chance, now_us = self.chance, self.world.clock.now_us
-        if chance.random() < self.temper.late:
-            time_us = now_us - chance.randint(0, chance.choice([HOUR_US, DAY_US, SPAN_US]))
-        else:
-            time_us = now_us - chance.randint(-FUTURE_US, 10 * MINUTE_US)
-        if chance.random() < 0.3:
-            grid_us = chance.choice([HOUR_US, 90 * MINUTE_US, 6 * HOUR_US])
-            time_us = min(now_us + FUTURE_US, floor(time_us, grid_us) + chance.choice([-1, 0, 0, 1]))
-        number = len(self.world.events)
-        event = Event(
-            number,
-            f"e{number:03}",
-            chance.choice(self.users),
-            time_us,
-            chance.choice([None, 1, 2, 7, -3, 400]),
-            chance.choice([None, 0.5, 1.25, 3.0]),
-            chance.choice([None, "x", "y", "zz"]),
-        )
-        self.world.events.append(event)
-        return event
-
-    def _write(self, process: Process) -> tuple[str, Callable[[], None]]:
-        limit = self.chance.choice([2, 5, 1000])
-        return f"write {limit}", lambda: process.write(limit)
-
-    def _drain(self, process: Process) -> tuple[str, Callable[[], None]]:
-        limit = self.chance.choice([2, 5, 1000])
-        return f"drain by {limit}", lambda: process.drain(limit)
-
-    def _materialize(self, process: Process) -> tuple[str, Callable[[], None]]:
-        chance, own = self.chance, self.chance.choice(process.kits)
-        newest_us = floor(self.world.clock.now_us, own.view.schedule_us)
-        as_of_us = newest_us - own.view.schedule_us * chance.choice([0, 0, 0, 0, 1, 2])
-        if as_of_us < START_US:
-            return "drain", process.drain
-        what = chance.random()
-        if what < 0.1:
-            return f"sync {own.view.name} at {_hours(as_of_us)}", lambda: process.sync(own, as_of_us)
-        sync, full = what > 0.25, what > 0.95
-        how = f"{' and sync' if sync else ''}{' in full' if full else ''}"
-        return f"compact {own.view.name} at {_hours(as_of_us)}{how}", lambda: process.materialize(
-            own, as_of_us, sync=sync, full=full
-        )
 
     # --- what happens around them
 
@@ -275,7 +157,7 @@ class Schedule:
             grid_us = chance.choice([HOUR_US, 90 * MINUTE_US, 6 * HOUR_US])
             by_us = max(1, floor(clock.now_us + by_us, grid_us) + chance.choice([-1, 0, 1]) - clock.now_us)
         clock.move(by_us)
-        self._tell(f"it is {_hours(clock.now_us)}")
+        self._tell(f"it is {hours(clock.now_us)}")
         self._look(self.checks.everything())
 
     def _resume(self) -> bool:
@@ -340,29 +222,6 @@ class Schedule:
 
     def _tell(self, what: str) -> None:
         self.history.append(what)
-
-
-def _hours(time_us: int) -> str:
-    return f"{(time_us - START_US) / HOUR_US:.4f} h"
-
-
-@contextmanager
-def _small(temper: Temper) -> Iterator[None]:
-    """Product code with small limits, so that few events do what many do elsewhere."""
-    limits = [
-        (stream_fold, "LOOSE_ROWS", temper.loose_rows),
-        (stream_fold, "NEWEST_ROWS", temper.newest_rows),
-        (script_runner, "SYNC_KEYS", temper.script_keys),
-        (stream_parts, "SCRIPT_KEYS", temper.script_keys),
-    ]
-    before = [getattr(module, name) for module, name, _ in limits]
-    for module, name, value in limits:
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for (module, name, _), value in zip(limits, before, strict=True):
-            setattr(module, name, value)
 
 
 def run(seed: int, kinds: Sequence[int] = range(KINDS)) -> int:

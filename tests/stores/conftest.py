@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.stores.logs import stream_server, valkey_log
 from tests.stores.servers import foreign_redis
-from tilefold.stores.embedded import open_embedded
+from tilefold.stores.embedded import EmbeddedServer, open_embedded
 from tilefold.stores.online_store import OnlineStore
+from tilefold.stores.valkey_log import ValkeyLog
 
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("redis", marks=pytest.mark.system)])
@@ -27,5 +29,20 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def store(server_url: str) -> Iterator[OnlineStore]:
     """A workspace of its own on that server."""
     opened = OnlineStore.connect(server_url, f"test-{secrets.token_hex(4)}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server of stream logs that may be killed."""
+    with stream_server(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def log(server: EmbeddedServer) -> Iterator[ValkeyLog]:
+    """A log on it."""
+    opened = valkey_log(server.url, "own")
     yield opened
     opened.close()

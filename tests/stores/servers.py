@@ -91,3 +91,29 @@ def wait_for(url: str) -> None:
                 return
             time.sleep(0.02)
     raise AssertionError(f"no answer within 10 s from {url}")
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there."""
+    with Redis.from_url(url, retry=None) as client:
+        try:
+            return bool(client.ping())
+        except NoConnectionError:
+            return False
+
+
+def put(url: str, key: str) -> None:
+    """Set a key."""
+    with Redis.from_url(url) as client:
+        client.set(key, "there")
+
+
+def has(url: str, key: str) -> bool:
+    """Whether a key is as it was put."""
+    with Redis.from_url(url) as client:
+        return client.get(key) == b"there"
+
+
+def server_process(folder: Path, name: str) -> int:
+    """The process of the embedded server of this name."""
+    return int((folder / name / "server.pid").read_text())

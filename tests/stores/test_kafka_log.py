@@ -1,4 +1,4 @@
-"""The stream log on Kafka: brokers that go away and come back, records that nobody claimed, ids beside it, settings."""
+"""The stream log on Kafka: brokers that go away and come back, records that nobody claimed, ids beside it."""
 
 import secrets
 import sys
@@ -12,10 +12,10 @@ from redis import Redis
 
 from tests.pipelines import day
 from tests.stores.kafka_mock import MockCluster
-from tests.stores.logs import ALL, HORIZON_US, SHARDS, Clock, event, everything, ids, kafka_log, refused
+from tests.stores.logs import ALL, SHARDS, Clock, event, everything, ids, kafka_log, refused
 from tests.streams import logged, opened, record, source, view_of
 from tilefold.errors import InputError, StorePolicyError, StoreUnavailableError
-from tilefold.stores.kafka_link import KafkaLink, settings_of
+from tilefold.stores.kafka_link import KafkaLink
 from tilefold.stores.kafka_log import KafkaLog
 
 
@@ -250,40 +250,6 @@ def test_a_full_queue_is_waited_for(mock: MockCluster, online_url: str, monkeypa
     assert None not in log.append([*(event(str(number)) for number in range(200)), refused("r")])
     assert len(ids(everything(log))) == 200
     log.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "wanted"),
-    [
-        ("kafka://a:9092,b:9092", {"bootstrap.servers": "a:9092,b:9092"}),
-        (
-            "kafka://me:p%40ss@a:9092?security.protocol=SASL_SSL&sasl.mechanism=PLAIN",
-            {
-                "bootstrap.servers": "a:9092",
-                "sasl.username": "me",
-                "sasl.password": "p@ss",
-                "security.protocol": "SASL_SSL",
-                "sasl.mechanism": "PLAIN",
-            },
-        ),
-    ],
-)
-def test_settings_stand_in_the_url(url: str, wanted: dict[str, str]) -> None:
-    """Brokers, user and password, and whatever librdkafka knows."""
-    assert wanted.items() <= settings_of(url).items()
-
-
-def test_a_url_without_a_broker_is_refused() -> None:
-    """The error shows no password."""
-    with pytest.raises(InputError, match="it must name a broker") as told:
-        settings_of("kafka://me:secret@")
-    assert "secret" not in str(told.value)
-
-
-def test_a_setting_that_does_not_exist_is_told(online_url: str) -> None:
-    """What librdkafka does not know is an error of ours."""
-    with pytest.raises((StoreUnavailableError, InputError), match="such configuration property"):
-        KafkaLog.connect("kafka://a:1?no.such=1", online_url, "x", "spend", shards=4, horizon_us=HORIZON_US, now_us=Clock())
 
 
 def test_without_the_library_it_is_told(tmp_path: Path, online_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

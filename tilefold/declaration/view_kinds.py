@@ -13,7 +13,8 @@ from tilefold.declaration.schedule_rules import Times, batch_interval_us, view_t
 from tilefold.declaration.sources import BatchSource, Source, StreamSource
 from tilefold.declaration.times import common_grid_us
 from tilefold.declaration.trailing_edges import view_trailing_edge
-from tilefold.declaration.view_resolver import Timing, resolve_view
+from tilefold.declaration.view_parts import Timing
+from tilefold.declaration.view_resolver import resolve_view
 from tilefold.declaration.views import FeatureView
 from tilefold.declaration.window_grids import BatchGrid, StreamGrid
 from tilefold.declaration.windows import Window

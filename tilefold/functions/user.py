@@ -5,7 +5,7 @@ state becomes a value. The engine merges states in any grouping and any order, s
 nothing must change nothing; `tilefold.testing.check_aggregate` looks for events that break this.
 
 Reads of one key fold in plain Python. Where a class does not say how (`partial_of`, `merge_two`, `value_of`), its expressions
-are run on a few rows, which is right and a hundred times slower.
+are run on a few rows, which is right and takes about a third of a millisecond per value.
 """
 
 import inspect

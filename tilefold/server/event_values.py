@@ -3,19 +3,16 @@
 The rule: what cannot be converted is passed on as it is, so that the source's own check refuses that event and says why.
 """
 
-import re
 from base64 import b64decode
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
-from functools import lru_cache
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any
 
 import polars as pl
 
 from tilefold.declaration.sources import Source
+from tilefold.server.json_texts import Convert, parsed, text_converter
 
-Convert: TypeAlias = Callable[[Any], Any]
-_INTEGER = re.compile(r"-?[0-9]{1,40}")
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -39,28 +36,11 @@ def _converter(dtype: pl.DataType) -> Convert | None:
         return _list_converter(_full(dtype.inner))
     if isinstance(dtype, pl.Struct):
         return _struct_converter(dtype)
-    if dtype.is_integer():
-        return lambda value: int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
     if dtype.is_float():
         return lambda value: _NOT_FINITE.get(value, value) if isinstance(value, str) else value
-    parse = _PARSERS.get(type(dtype))
-    return None if parse is None else lambda value: _parsed(parse, value)
-
-
-_PARSERS: Mapping[type[pl.DataType], Callable[[str], Any]] = {
-    pl.Datetime: datetime.fromisoformat,
-    pl.Date: date.fromisoformat,
-    pl.Binary: lambda text: b64decode(text, validate=True),
-}
-
-
-def _parsed(parse: Callable[[str], Any], value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse(value)
-    except ValueError:
-        return value
+    if dtype == pl.Binary:
+        return lambda value: parsed(partial(b64decode, validate=True), value)
+    return text_converter(dtype)
 
 
 def _list_converter(inner: pl.DataType) -> Convert | None:

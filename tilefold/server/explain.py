@@ -37,10 +37,11 @@ async def explain_json(call: Call) -> Answer:
 
 def _page(call: Call) -> Answer:
     definitions = call.served.workspace.definitions
-    asked, told, failure = Asked(), None, None
+    query = call.scope["query_string"]
+    asked, told, failure = Asked.readable(query), None, None
     status, headers = 200, _headers
     try:
-        asked = Asked.of(call.scope["query_string"])
+        asked = Asked.of(query)
         if asked.view:
             definitions.view(asked.view)
         if asked.is_complete:

@@ -3,7 +3,7 @@
 The rule: what is not known is refused by name, and nothing is guessed. A form sends what is left empty, so empty is not given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -55,27 +55,33 @@ class Asked:
         InputError
             If it is too long, holds an unknown name, one twice, or a truth that is none.
         """
-        text = query.decode("ascii", "replace") if isinstance(query, bytes) else query
-        try:
-            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
-        except ValueError as error:  # wrong UTF-8, or too many
-            rule = f"its query must be UTF-8 of at most {FIELDS_MAX} fields"
-            raise InputError(complaint("explain", rule, text[:200], "Send it as a form does.")) from error
-        plain: dict[str, str] = {}
-        keys = []
-        for name, value in pairs:
-            if name.startswith("keys[") and name.endswith("]"):
-                keys.append((name[5:-1], value))
-            elif name not in _PLAIN or name in plain:
+        pairs = _pairs(query)
+        names = [name for name, _ in pairs if not _is_key(name)]
+        for number, name in enumerate(names):
+            if name not in _PLAIN or name in names[:number]:
                 rule = f"it takes each of {', '.join(_PLAIN)} once, and keys[...]"
                 raise InputError(complaint("explain", rule, name, "Write ?view=VIEW&keys[KEY]=VALUE."))
-            else:
-                plain[name] = value
+        plain = dict(pairs)
         axis = plain.get("axis", "")
         if axis and axis not in AXES:
             raise InputError(complaint("parameter 'axis'", f"it must be one of {', '.join(AXES)}", axis, "Leave it out."))
+        return replace(cls._filled(pairs), reference=_truth(plain), axis=axis)
+
+    @classmethod
+    def readable(cls, query: bytes | str) -> Self:
+        """What of a query string that is refused can stand in a form again: nothing where it cannot be taken apart."""
+        try:
+            return cls._filled(_pairs(query))
+        except InputError:
+            return cls()
+
+    @classmethod
+    def _filled(cls, pairs: Sequence[tuple[str, str]]) -> Self:
+        """The texts that people write."""
+        plain = dict(pairs)
         view, feature, at = (plain.get(name, "") for name in ("view", "feature", "at"))
-        return cls(view, tuple(keys), feature, at.strip(), _truth(plain), axis)
+        keys = tuple((name[5:-1], value) for name, value in pairs if _is_key(name))
+        return cls(view, keys, feature, at.strip())
 
     def query(self, **changed: Any) -> str:
         """The query string of this request, with some of it changed."""
@@ -112,6 +118,20 @@ class Asked:
             raise InputError(
                 complaint(f"view '{self.view}'", "a feature to explain must be one of its own", self.feature, mend)
             )
+
+
+def _is_key(name: str) -> bool:
+    return name.startswith("keys[") and name.endswith("]")
+
+
+def _pairs(query: bytes | str) -> list[tuple[str, str]]:
+    """Names and values; raises InputError."""
+    text = query.decode("ascii", "replace") if isinstance(query, bytes) else query
+    try:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
+    except ValueError as error:  # wrong UTF-8, or too many
+        rule = f"its query must be UTF-8 of at most {FIELDS_MAX} fields"
+        raise InputError(complaint("explain", rule, text[:200], "Send it as a form does.")) from error
 
 
 def _truth(plain: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ from tilefold.engine.layout import EPOCH, EVENTS, FIRST
 from tilefold.engine.plan import ReadSpan, first_start_us, read_span
 from tilefold.engine.time import DAY_US, day_start_us
 from tilefold.serving.building import source_events
-from tilefold.serving.compaction import built_reads, days_in_reach, is_current
+from tilefold.serving.compaction_reach import built_reads, days_in_reach, is_current
 from tilefold.serving.context import ViewContext
 from tilefold.stores.log_snapshot import NO_EVENTS, DayFiles, LogSnapshot
 from tilefold.stores.tile_snapshot import DayTiles, TileSnapshot

@@ -21,9 +21,9 @@ from tilefold.engine.time import to_us
 from tilefold.functions import OVERFLOW
 from tilefold.functions.base import TIE, TIME
 from tilefold.serving.building import source_events
-from tilefold.serving.compaction import built_reads, days_in_reach, is_current
+from tilefold.serving.compaction_reach import built_reads, days_in_reach, is_current
 from tilefold.serving.context import ViewContext
-from tilefold.serving.read import FeatureVector, Status
+from tilefold.serving.read import FeatureVector, Status, shown
 from tilefold.stores.log_snapshot import LogSnapshot
 from tilefold.stores.online_store import OnlineStore
 
@@ -176,12 +176,7 @@ def same_value(feature: Feature, value: Any, status: Status, must: Any, events: 
     """Whether a served value is what the reference says it must be; floats relative to the sum of the events' inputs."""
     if must is OVERFLOW:
         return status is Status.OVERFLOW
-    return agree(value, _shown(must), _scale(feature, events))
-
-
-def _shown(must: Any) -> Any:
-    """What a read shows of a value: None for a sum that does not fit."""
-    return [_shown(each) for each in must] if isinstance(must, list) else None if must is OVERFLOW else must
+    return agree(value, shown(must), _scale(feature, events))
 
 
 def _scale(feature: Feature, events: Sequence[Event]) -> float:

@@ -24,7 +24,7 @@ from tilefold.errors import InputError, complaint
 from tilefold.functions import OVERFLOW
 from tilefold.functions.base import TIE, TIME
 from tilefold.serving.audit_online import same_value
-from tilefold.serving.compaction import is_current
+from tilefold.serving.compaction_reach import is_current
 from tilefold.serving.context import ViewContext
 from tilefold.serving.explained import Explanation, Reference, Verdict
 from tilefold.serving.read import Status

@@ -8,7 +8,7 @@ next one anyway. Days that were never built are no wound, unless windows reach t
 from datetime import date
 
 from tilefold.engine.time import day_of
-from tilefold.serving.compaction import built_reads, days_in_reach
+from tilefold.serving.compaction_reach import built_reads, days_in_reach
 from tilefold.serving.context import ViewContext
 from tilefold.stores.log_snapshot import NO_EVENTS
 

@@ -8,7 +8,8 @@ A view that is declared `online=False` is compacted and not synced: its newest c
 from collections.abc import Callable
 
 from tilefold.engine.time import to_datetime
-from tilefold.serving.compaction import is_current, run_compaction
+from tilefold.serving.compaction import run_compaction
+from tilefold.serving.compaction_reach import is_current
 from tilefold.serving.context import ViewContext
 from tilefold.serving.progress import ProgressBar
 from tilefold.serving.reports import MaterializeReport

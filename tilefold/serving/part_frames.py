@@ -13,7 +13,7 @@ from tilefold.engine.layout import FIRST
 from tilefold.engine.mark import Mark
 from tilefold.engine.plan import first_start_us
 from tilefold.engine.reach import equal_in_reach
-from tilefold.serving.compaction import reads_in
+from tilefold.serving.compaction_reach import reads_in
 from tilefold.serving.context import ViewContext
 from tilefold.serving.sync_ports import Work
 

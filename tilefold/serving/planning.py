@@ -15,7 +15,7 @@ from typing import Any
 from tilefold.declaration.described import describe_view
 from tilefold.declaration.views import FeatureView
 from tilefold.serving.building import stale_days
-from tilefold.serving.compaction import days_in_reach, is_current, reads_of
+from tilefold.serving.compaction_reach import days_in_reach, is_current, reads_of
 from tilefold.serving.context import ViewContext
 from tilefold.serving.differences import differences
 from tilefold.stores.view_versions import Versions

@@ -13,16 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import Any, NamedTuple
 
-import polars as pl
-
-from tilefold.engine.stream_codec import places_of
 from tilefold.engine.time import day_of
 from tilefold.errors import InputError, complaint
 from tilefold.serving.context import ViewContext
-from tilefold.serving.read import ViewReader, ViewValues, shown
-from tilefold.stores.sample_table import FACTS
+from tilefold.serving.read import ViewReader, ViewValues
+from tilefold.serving.sampled_rows import Noted, rows_of
 
 KEEP_DAYS = 30
 PENDING_MAX = 50_000
@@ -60,16 +56,6 @@ class Sampling:
             raise InputError(complaint("sampling", "samples are kept for at least a day", self.keep_days, "Give 1 or more."))
 
 
-class _Noted(NamedTuple):
-    """What a read leaves: nothing is worked out yet. `head` is the beginning of its stream part, up to its places."""
-
-    reader: ViewReader
-    key: bytes
-    head: bytes | None
-    row: ViewValues
-    sampled_us: int
-
-
 class Sampler:
     """Samples the reads of one workspace; safe to share between threads.
 
@@ -87,7 +73,7 @@ class Sampler:
     def __init__(self, settings: Sampling, now_us: Callable[[], int]) -> None:
         self._settings, self._now_us = settings, now_us
         self._drawn = random.Random(settings.seed)  # noqa: S311 - a sample, no secret
-        self._pending: deque[_Noted] = deque()
+        self._pending: deque[Noted] = deque()
         self._lost: Counter[ViewReader] = Counter()
         self._wake, self._ended = threading.Event(), threading.Event()
         self._starting, self._flushing = threading.Lock(), threading.Lock()
@@ -109,7 +95,7 @@ class Sampler:
                 continue
             stream = parts[number][1]
             head = None if stream is None else reader.context.stream_codec.head(stream)
-            self._pending.append(_Noted(reader, keys[number], head, rows[number], sampled_us))
+            self._pending.append(Noted(reader, keys[number], head, rows[number], sampled_us))
         if self._thread is None:
             self._start()
         if len(self._pending) >= FLUSH_ROWS:
@@ -148,7 +134,7 @@ class Sampler:
             self._wake.clear()
             self.flush()
 
-    def _write(self, context: ViewContext, noted: Sequence[_Noted], missed: int) -> None:
+    def _write(self, context: ViewContext, noted: Sequence[Noted], missed: int) -> None:
         """Write the samples of a view, day by day."""
         for day, group in groupby(sorted(noted, key=_day_of), _day_of):
             some = list(group)
@@ -169,33 +155,10 @@ def _tell_nobody(view: str, outcome: str, rows: int) -> None:
     del view, outcome, rows
 
 
-def _table_of(noted: _Noted) -> tuple[str, str, int]:
+def _table_of(noted: Noted) -> tuple[str, str, int]:
     reader = noted.reader
     return reader.view_name, reader.version, id(reader.context)
 
 
-def _day_of(noted: _Noted) -> date:
+def _day_of(noted: Noted) -> date:
     return day_of(noted.sampled_us)
-
-
-def rows_of(context: ViewContext, noted: Sequence[_Noted]) -> pl.DataFrame:
-    """Samples as rows of the view's table."""
-    facts = pl.DataFrame([_facts(each) for each in noted], schema=FACTS, orient="row")
-    numbers = {feature.name: number for number, feature in enumerate(noted[0].reader.features)}
-    columns = []
-    for feature, (name, dtype) in zip(context.view.features, context.sampled_columns.items(), strict=True):
-        number = numbers.get(feature.name)
-        values = [None if number is None else shown(each.row.values[number]) for each in noted]
-        columns.append(pl.Series(name, values, dtype=dtype, strict=False))
-    return facts.with_columns(columns)
-
-
-def _facts(noted: _Noted) -> tuple[Any, ...]:
-    row, reader = noted.row, noted.reader
-    assert row.held is not None, "only what is ready is sampled"
-    entity = noted.key.decode()[len(reader.prefix) :]
-    log, places = (None, {}) if noted.head is None else places_of(noted.head)
-    positions = [places.get(shard, -1) for shard in range(max(places, default=-1) + 1)]
-    statuses = {feature.name: str(row.status(number)) for number, feature in enumerate(reader.features)}
-    own = [statuses.get(feature.name, "NOT_READY") for feature in reader.context.view.features]
-    return noted.sampled_us, row.time.read_us, row.time.end_us, *row.held, entity, log, positions, own

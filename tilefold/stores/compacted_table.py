@@ -26,6 +26,7 @@ from tilefold.stores.compacted_snapshot import (
 from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
+from tilefold.stores.one_table import OneTable
 from tilefold.stores.rewriting import Rewriting
 
 _RUN = "run_id"
@@ -33,7 +34,7 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-class CompactedTable:
+class CompactedTable(OneTable):
     """The compactions of one view.
 
     Parameters
@@ -50,11 +51,6 @@ class CompactedTable:
         columns = pl.Schema({**schema, **PARTITIONS})
         options = dict(storage_options or {})
         self._table = Table(TableSpec(uri, columns, tuple(PARTITIONS), (), options, compression="lz4"))
-
-    @property
-    def uri(self) -> str:
-        """The table's place."""
-        return self._table.spec.uri
 
     def write(
         self,
@@ -150,14 +146,6 @@ class CompactedTable:
         rewriting = Rewriting(self._table, matches, keep_empty=True)
         rewriting.run()
         return rewriting.rows
-
-    def drop_history(self) -> list[str]:
-        """See `Table.drop_history`."""
-        return self._table.drop_history()
-
-    def vacuum(self, retention_hours: int = 168) -> list[str]:
-        """Delete files that no version younger than `retention_hours` names; returns their paths."""
-        return self._table.vacuum(retention_hours)
 
     def _is_done(self, snapshot: Snapshot, as_of_us: int, epoch: int, run_id: str) -> bool:
         """Whether this very run wrote it before; another run's is an error."""

@@ -15,8 +15,9 @@ from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.drained_places import drained_places, place_claims
 from tilefold.stores.event_columns import DATE, EVENT_ID, INGESTED_AT, POSITION, SHARD, TIMESTAMP
+from tilefold.stores.one_table import OneTable
 from tilefold.stores.rewriting import Rewriting
-from tilefold.stores.small_files import files_to_merge
+from tilefold.stores.small_files import stage_with_small
 from tilefold.stores.stream_log import Entry, Place
 from tilefold.stores.stream_payload import decode_refused
 
@@ -35,7 +36,7 @@ SCHEMA = pl.Schema(
 _Refused = Mapping[int, Sequence[Entry]]
 
 
-class DeadLetters:
+class DeadLetters(OneTable):
     """The refused events of one source.
 
     Parameters
@@ -96,18 +97,9 @@ class DeadLetters:
         rewriting.run()
         return rewriting.rows
 
-    def drop_history(self) -> list[str]:
-        """See `Table.drop_history`."""
-        return self._table.drop_history()
-
-    def vacuum(self, retention_hours: int = 168) -> list[str]:
-        """Delete files that no version younger than `retention_hours` names; returns their paths."""
-        return self._table.vacuum(retention_hours)
-
     def _change(self, snapshot: Snapshot, day: date, rows: pl.DataFrame) -> tuple[StagedFile, pl.DataFrame]:
-        merged = files_to_merge(snapshot.files.filter(pl.col(DATE) == day), rows.height)
-        old = snapshot.collect(snapshot.scan(merged))
-        return self._table.stage(pl.concat([old, rows.select(old.columns)]), {DATE: day}), merged
+        held = snapshot.files.filter(pl.col(DATE) == day)
+        return stage_with_small(self._table, snapshot, held, rows, {DATE: day})
 
 
 def _rows(refused: _Refused, held: Mapping[int, Place]) -> pl.DataFrame:

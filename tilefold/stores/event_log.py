@@ -34,6 +34,7 @@ from tilefold.stores.log_days import dates_between, first_of_each, rows_by_day
 from tilefold.stores.log_results import AppendResult, Barrier, Forgotten
 from tilefold.stores.log_snapshot import NO_EVENTS, LogSnapshot, fingerprints
 from tilefold.stores.log_writes import LogWrite
+from tilefold.stores.one_table import OneTable
 from tilefold.stores.rewriting import Rewriting
 from tilefold.stores.staged_days import StagedDays
 from tilefold.stores.stream_log import Entry
@@ -45,7 +46,7 @@ __all__ = ["AppendResult", "Barrier", "EventLog", "Frame"]
 Frame = pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]]
 
 
-class EventLog:
+class EventLog(OneTable):
     """The events of one source.
 
     Parameters
@@ -59,12 +60,11 @@ class EventLog:
     """
 
     def __init__(self, uri: str, source: LogSource, storage_options: Mapping[str, str] | None = None) -> None:
-        self.uri = uri
         self.source = source.name
         self.timestamp = source.timestamp_field
         self.storage_options = dict(storage_options or {})
         self._columns = declared_columns(source)
-        self._table = self._table_of(self._columns)
+        self._table = self._table_of(uri, self._columns)
 
     @property
     def columns(self) -> pl.Schema | None:
@@ -210,10 +210,6 @@ class EventLog:
         changed = {day: (mark, after.get(day, NO_EVENTS)) for day, mark in before.items()}
         return Forgotten(rewriting.rows, {day: marks for day, marks in changed.items() if marks[0] != marks[1]})
 
-    def drop_history(self) -> list[str]:
-        """See `Table.drop_history`."""
-        return self._table.drop_history()
-
     def take_barrier(self) -> Barrier:
         """Number the next compaction of the source and mark its place in the log."""
         return number_barrier(self._table, lambda claims: Change(claims=claims))
@@ -231,10 +227,6 @@ class EventLog:
             The log is broken, or `version` is not kept any more.
         """
         return LogSnapshot(self._table.snapshot(version))
-
-    def vacuum(self, retention_hours: int = 168) -> list[str]:
-        """Delete files that no version younger than `retention_hours` names; returns their paths."""
-        return self._table.vacuum(retention_hours)
 
     def conformed(self, frame: Frame, key_columns: Collection[str] = ()) -> pl.DataFrame:
         """The rows as the log would take them: its columns in their types, and `event_id`.
@@ -267,9 +259,9 @@ class EventLog:
 
     def _settle(self, columns: pl.Schema | None) -> None:
         self._columns = columns
-        self._table = self._table_of(columns)
+        self._table = self._table_of(self.uri, columns)
 
-    def _table_of(self, columns: pl.Schema | None) -> Table:
+    def _table_of(self, uri: str, columns: pl.Schema | None) -> Table:
         schema = pl.Schema({**(columns or {}), **ADDED_COLUMNS})
         stats = tuple(name for name in (self.timestamp, EPOCH) if name in schema)
-        return Table(TableSpec(self.uri, schema, PARTITION_BY, stats, self.storage_options))
+        return Table(TableSpec(uri, schema, PARTITION_BY, stats, self.storage_options))

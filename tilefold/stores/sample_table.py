@@ -11,11 +11,12 @@ from datetime import date, timedelta
 import polars as pl
 
 from tilefold.stores.delta import Change, Table
-from tilefold.stores.delta_files import StagedFile, TableSpec
+from tilefold.stores.delta_files import TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.event_columns import DATE
+from tilefold.stores.one_table import OneTable
 from tilefold.stores.rewriting import Rewriting
-from tilefold.stores.small_files import files_to_merge
+from tilefold.stores.small_files import stage_with_small
 
 SAMPLED, READ, END = "tf_sampled_us", "tf_read_us", "tf_end_us"
 WATERMARK, EPOCH = "tf_watermark_us", "tf_epoch"
@@ -36,7 +37,7 @@ FACTS = pl.Schema(
 _DROPPED = "tilefold/dropped"  # and "/<day>". Do not change: it is on disk.
 
 
-class SampleTable:
+class SampleTable(OneTable):
     """The samples of one version of a view.
 
     Parameters
@@ -63,7 +64,8 @@ class SampleTable:
         """
 
         def decide(snapshot: Snapshot) -> Change:
-            add, merged = self._staged(snapshot, day, rows)
+            held = snapshot.files.filter(pl.col(DATE) == day)
+            add, merged = stage_with_small(self._table, snapshot, held, rows, {DATE: day})
             old = snapshot.files.filter(pl.col(DATE) < day - timedelta(days=keep_days))
             name = f"{_DROPPED}/{day}"
             claims = {name: (snapshot.claim(name) or 0) + dropped} if dropped else {}
@@ -97,17 +99,3 @@ class SampleTable:
         rewriting = Rewriting(self._table, pl.col(ENTITY).is_in(list(entities)))
         rewriting.run()
         return rewriting.rows
-
-    def drop_history(self) -> list[str]:
-        """See `Table.drop_history`."""
-        return self._table.drop_history()
-
-    def vacuum(self, retention_hours: int = 168) -> list[str]:
-        """Delete files that no version younger than `retention_hours` names; returns their paths."""
-        return self._table.vacuum(retention_hours)
-
-    def _staged(self, snapshot: Snapshot, day: date, rows: pl.DataFrame) -> tuple[StagedFile, pl.DataFrame]:
-        """A file of the rows, and the small files that it takes the place of."""
-        merged = files_to_merge(snapshot.files.filter(pl.col(DATE) == day), rows.height)
-        old = snapshot.collect(snapshot.scan(merged)).select(rows.columns)
-        return self._table.stage(pl.concat([old, rows]), {DATE: day}), merged

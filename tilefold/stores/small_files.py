@@ -4,7 +4,14 @@ The rule: files are merged in tiers, small ones with small ones, so that a row i
 merge. Nothing is merged below `FILES_MAX` files, and no merged file gets more than `ROWS_MAX` rows, which bounds memory.
 """
 
+from collections.abc import Mapping
+from datetime import date
+
 import polars as pl
+
+from tilefold.stores.delta import Table
+from tilefold.stores.delta_files import StagedFile
+from tilefold.stores.delta_snapshot import Snapshot
 
 FILES_MAX = 32
 ROWS_MAX = 1_000_000
@@ -24,3 +31,19 @@ def files_to_merge(files: pl.DataFrame, new_rows: int) -> pl.DataFrame:
             break
         total, chosen = total + rows, number + 1
     return ascending[:chosen]
+
+
+def stage_with_small(
+    table: Table, snapshot: Snapshot, held: pl.DataFrame, rows: pl.DataFrame, partition: Mapping[str, date | str]
+) -> tuple[StagedFile, pl.DataFrame]:
+    """A file of the rows and of the small files of their partition that it takes the place of, not yet visible; and those.
+
+    Parameters
+    ----------
+    held
+        The partition's files in the snapshot: rows of `Snapshot.files`.
+    """
+    merged = files_to_merge(held, rows.height)
+    names = snapshot.spec.file_schema.names()
+    old = snapshot.collect(snapshot.scan(merged, columns=names))
+    return table.stage(pl.concat([old, rows.select(names)]), partition), merged

@@ -14,7 +14,7 @@ from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile
 from tilefold.stores.delta_snapshot import Snapshot
 from tilefold.stores.event_columns import DATE, ORIGIN, STREAMED
-from tilefold.stores.small_files import files_to_merge
+from tilefold.stores.small_files import stage_with_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,5 @@ class StagedDays:
         known = self._staged.get(day)
         if known is not None and known.merged.join(held, on="path", how="anti").is_empty():
             return
-        merged = files_to_merge(held, rows.height)
-        names = snapshot.spec.file_schema.names()
-        old = snapshot.collect(snapshot.scan(merged, columns=names))
-        file = self._table.stage(pl.concat([old, rows.select(names)]), {DATE: day, ORIGIN: STREAMED})
+        file, merged = stage_with_small(self._table, snapshot, held, rows, {DATE: day, ORIGIN: STREAMED})
         self._staged[day] = _StagedDay(file, merged)

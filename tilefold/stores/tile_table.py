@@ -15,6 +15,7 @@ from tilefold.errors import InputError, complaint
 from tilefold.stores.delta import Change, Table
 from tilefold.stores.delta_files import StagedFile, TableSpec
 from tilefold.stores.delta_snapshot import Snapshot
+from tilefold.stores.one_table import OneTable
 from tilefold.stores.rewriting import Partition, Rewriting
 from tilefold.stores.tile_snapshot import BUCKET, BUILT_FROM, DATE, PARTITIONS, TileSnapshot
 
@@ -23,7 +24,7 @@ CHUNK_DAYS = 30  # per commit: a crash loses at most these, and a year makes a d
 Buckets = Iterable[tuple[int, pl.DataFrame]]
 
 
-class TileTable:
+class TileTable(OneTable):
     """The tiles of one view.
 
     Parameters
@@ -57,11 +58,6 @@ class TileTable:
         self._table = Table(TableSpec(uri, columns, tuple(PARTITIONS), stats, dict(storage_options or {}), facts))
         self._wanted_buckets = buckets
         self._buckets: int | None = None
-
-    @property
-    def uri(self) -> str:
-        """The table's place."""
-        return self._table.spec.uri
 
     @property
     def buckets(self) -> int:
@@ -136,14 +132,6 @@ class TileTable:
         rewriting = Rewriting(self._table, matches, moved=stand, keep_empty=True)
         rewriting.run()
         return rewriting.rows
-
-    def drop_history(self) -> list[str]:
-        """See `Table.drop_history`."""
-        return self._table.drop_history()
-
-    def vacuum(self, retention_hours: int = 168) -> list[str]:
-        """Delete files that no version younger than `retention_hours` names; returns their paths."""
-        return self._table.vacuum(retention_hours)
 
     def _staged(self, day: date, buckets: Buckets, built_from: Mapping[date, int]) -> list[StagedFile]:
         if day not in built_from:

@@ -25,6 +25,23 @@ _SIGNED: dict[type[pl.DataType], pl.DataType] = {
     pl.UInt64: pl.Int64(),
 }
 """Delta has no unsigned integers."""
+_OTHER_FILES = (
+    ".csv",
+    ".txt",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".arrow",
+    ".feather",
+    ".ipc",
+    ".avro",
+    ".orc",
+    ".pq",
+    ".xlsx",
+    ".gz",
+)
+"""Names that nobody would give to a Delta table."""
 _UNREADABLE = (OSError, DeltaError, pl.exceptions.PolarsError)
 
 
@@ -61,7 +78,7 @@ def _reading_spine(what: str) -> Iterator[None]:
 def check_place(place: str, options: Mapping[str, str], *, overwrite: bool) -> None:
     """Refuse a place that cannot be written to; raises FileError."""
     thing = "training set"
-    if place.endswith(".csv"):
+    if place.lower().endswith(_OTHER_FILES):
         raise FileError(
             complaint(thing, "it is written as Parquet or Delta", place, "End the name in .parquet, or in nothing.")
         )
