@@ -177,7 +177,7 @@ class BySecondary(Partial):
             return [finalize(*taken(components)) for _, components in sorted((state or {}).items())]
 
         taken = _taker([slot.start for slot in slots])
-        is_plain = all(slot.partial.running and len(slot.partial.components) == 1 for slot in slots)  # the state is what is kept
+        is_plain = all(slot.partial.running and len(slot.partial.components) == 1 for slot in slots)  # their states are kept
 
         def values(records: pl.DataFrame) -> pl.Series:
             value = function.finalize_rows(*(slot.names for slot in slots)).cast(function.result_dtype)
