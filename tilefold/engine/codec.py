@@ -35,6 +35,7 @@ from tilefold.functions.registry import LIST_LIMIT_MAX
 FORMAT_VERSION = 2
 """The newest; parts without answers are written as the first, so that older releases read them."""
 _WITHOUT_ANSWERS = 1
+_ANSWERS_BYTE = ANSWERS_FLAG >> 24  # in the last byte of the number of tiles
 EMPTY_FLAG = 1
 HEADER = struct.Struct(">BBHI")
 PART_START = HEADER.size + STAMP_SIZE_BYTES
@@ -77,7 +78,7 @@ def seal_many(parts: Sequence[bytes], mark: Mark) -> list[bytes]:
 
 
 def _version_of(part: bytes) -> int:
-    has_answers = len(part) >= TILES.size and TILES.unpack_from(part)[0] & ANSWERS_FLAG
+    has_answers = len(part) >= TILES.size and part[TILES.size - 1] >= _ANSWERS_BYTE
     return FORMAT_VERSION if has_answers else _WITHOUT_ANSWERS
 
 
