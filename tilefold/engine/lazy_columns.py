@@ -37,6 +37,8 @@ class LazyColumn(Sequence[Any]):
 
     def __getitem__(self, at: int | slice) -> Any:
         ends = self._ends or self._made_ends()
+        if isinstance(at, int) and at >= 0:  # nearly always
+            return self._value(at, ends)
         places = range(len(self._lengths))[at]
         if isinstance(places, int):
             return self._value(places, ends)

@@ -34,7 +34,8 @@ def add_few(ranks: dict[int, int], packed: Sequence[bytes], precision: int) -> b
     width, more = entry_width(precision), False
     for data in packed:
         for place in range(0, len(data), width):
-            index, rank = divmod(int.from_bytes(data[place : place + width], "little"), RANKS)
+            entry = int.from_bytes(data[place : place + width], "little")
+            index, rank = entry // RANKS, entry % RANKS
             if rank > ranks.get(index, 0):
                 ranks[index] = rank
                 more = True
