@@ -13,7 +13,7 @@ from tests.simulation.lines import Broken, Line
 from tests.simulation.memory_stream_scripts import StreamScripts
 from tests.simulation.memory_sync_scripts import SyncScripts
 from tilefold.errors import StoreUnavailableError, complaint
-from tilefold.stores import online_scripts, stream_scripts
+from tilefold.stores import online_scripts, source_scripts, stream_scripts
 from tilefold.stores.online_keys import OnlineKeys
 from tilefold.stores.online_store import OnlineStore
 from tilefold.stores.script_runner import Call, Script, batched
@@ -42,7 +42,7 @@ _SCRIPTS: dict[bytes, Callable[[MemoryServer, list[bytes], list[bytes]], Any]] =
     stream_scripts.LAPSE.digest: MemoryServer._lapse,
     stream_scripts.SEED.digest: MemoryServer._seed,
     stream_scripts.CLEAR.digest: MemoryServer._clear,
-    stream_scripts.LATEST.digest: MemoryServer._latest,
+    source_scripts.LATEST.digest: MemoryServer._latest,
 }
 
 

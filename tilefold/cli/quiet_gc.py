@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 QUIET_S = 60.0
 BUSY_S = 600.0
-_YOUNG, _MIDDLE, _NEVER = 50_000, 10, 1_000_000
-"""How many objects of a batch come before Python looks among them, in vain: they are rows, and stay."""
+_YOUNG, _NEVER = 200_000, 1_000_000
+"""How many objects come before Python looks among them, once: in vain, they are rows, and stay. That takes milliseconds."""
 
 
 class QuietCollector:
@@ -22,7 +22,7 @@ class QuietCollector:
         self._now_s, self._lock = now_s, threading.Lock()
         gc.collect()
         gc.freeze()  # modules and definitions stay to the end
-        gc.set_threshold(_YOUNG, _MIDDLE, _NEVER)
+        gc.set_threshold(_YOUNG, _NEVER, _NEVER)
         self._collected_s = now_s()
 
     def rest(self, idle: bool) -> None:

@@ -6,9 +6,12 @@ dropping covered cells is cutting off the front, and only cells that do not run 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import Any, NamedTuple
 
 from tilefold.engine.stream_part import Settled
+
+State = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ def merged(slots: Iterable[Slot], old: Settled, new: Settled) -> Settled:
     plan = _interleaved(old, new)
     columns: list[list[Any]] = []
     for slot in slots:
-        ours, theirs = old.columns[slot.start : slot.stop], new.columns[slot.start : slot.stop]
+        ours, theirs = _states(old, slot), _states(new, slot)
         pick = _total_at if slot.running else _cell_at
         rows = [pick(slot.join, ours, theirs, step) for step in plan]
         columns += map(list, zip(*rows, strict=True))
@@ -43,11 +46,11 @@ def join_at(slots: Iterable[Slot], settled: Settled, heads: Sequence[int]) -> No
     ends = [*heads[1:], len(settled.first)]
     columns: list[list[Any]] = []
     for slot in slots:
-        own = settled.columns[slot.start : slot.stop]
         if slot.running:
-            columns += [[column[head] for head in heads] for column in own]
+            columns += [[column[head] for head in heads] for column in settled.columns[slot.start : slot.stop]]
         else:
-            joined = [_reduced(slot.join, own, head, end) for head, end in zip(heads, ends, strict=True)]
+            own = _states(settled, slot)
+            joined = [reduce(slot.join, own[head:end]) for head, end in zip(heads, ends, strict=True)]
             columns += map(list, zip(*joined, strict=True))
     settled.last = [settled.last[end - 1] for end in ends]
     settled.first = [settled.first[head] for head in heads]
@@ -64,8 +67,7 @@ def without_front(settled: Settled, count: int) -> Settled | None:
     return Settled(settled.first[count:], settled.last[count:], columns, settled.newest_us)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """A cell of a merge: its span, from where on either side's totals count, and which cells of either are in it."""
 
     first: int
@@ -94,25 +96,21 @@ def _interleaved(old: Settled, new: Settled) -> list[_Step]:
     return steps
 
 
-def _total_at(join: Any, old: list[list[Any]], new: list[list[Any]], step: _Step) -> tuple[Any, ...]:
+def _states(settled: Settled, slot: Slot) -> list[State]:
+    """What stands in a slot, cell by cell."""
+    return list(zip(*settled.columns[slot.start : slot.stop], strict=True))
+
+
+def _total_at(join: Any, old: Sequence[State], new: Sequence[State], step: _Step) -> State:
     """What runs from a cell to the newest one, over both sides."""
-    if step.old == len(old[0]):
-        return tuple(column[step.new] for column in new)
-    if step.new == len(new[0]):
-        return tuple(column[step.old] for column in old)
-    joined: tuple[Any, ...] = join(tuple(column[step.old] for column in old), tuple(column[step.new] for column in new))
+    if step.old == len(old):
+        return new[step.new]
+    if step.new == len(new):
+        return old[step.old]
+    joined: State = join(old[step.old], new[step.new])
     return joined
 
 
-def _cell_at(join: Any, old: list[list[Any]], new: list[list[Any]], step: _Step) -> tuple[Any, ...]:
+def _cell_at(join: Any, old: Sequence[State], new: Sequence[State], step: _Step) -> State:
     """What lies in a cell, on both sides."""
-    sides = [(old, step.old, step.old_end), (new, step.new, step.new_end)]
-    held = [_reduced(join, columns, low, high) for columns, low, high in sides if low < high]
-    return held[0] if len(held) == 1 else join(*held)
-
-
-def _reduced(join: Any, columns: list[list[Any]], low: int, high: int) -> tuple[Any, ...]:
-    state = tuple(column[low] for column in columns)
-    for number in range(low + 1, high):
-        state = join(state, tuple(column[number] for column in columns))
-    return state
+    return reduce(join, [*old[step.old : step.old_end], *new[step.new : step.new_end]])

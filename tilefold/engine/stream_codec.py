@@ -12,15 +12,14 @@ Rows of a settled group count in grains of the view and hold totals; those of a 
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import NamedTuple
 from zlib import crc32
 
-from tilefold.engine.codec import FLOAT_FORMATS, HEADER, INT_FORMATS, Codec, Part
-from tilefold.engine.encode_one import RowEncoder, float_width
+from tilefold.engine.codec import HEADER, Codec, Part
+from tilefold.engine.encode_one import RowEncoder
 from tilefold.engine.layout import Layout
 from tilefold.engine.mark import Mark
-from tilefold.engine.part_shape import ComponentShape, shapes
+from tilefold.engine.single_events import SingleEvents
 from tilefold.engine.stream_part import Group, Row, Settled, StreamPart
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
 
@@ -35,7 +34,6 @@ _GROUP = struct.Struct("<qBqI")
 _COUNT = struct.Struct("<H")
 _NOBODY = Mark(0, 0)
 _WHAT = "stream part"
-_COUNTS = ("events", "count")  # partials that hold 0 or 1 of a single event
 
 
 class GroupView(NamedTuple):
@@ -55,6 +53,15 @@ class StreamView(NamedTuple):
     groups: list[GroupView]
 
 
+class _Head(NamedTuple):
+    """What stands before the groups of some parts, and its checksum, and what it was made of."""
+
+    positions: Mapping[int, int]
+    numbers: tuple[int, int, int]
+    groups: int
+    made: tuple[bytes, int]
+
+
 class StreamCodec:
     """Reads and writes the stream parts of one view."""
 
@@ -62,25 +69,32 @@ class StreamCodec:
         self._view, self._grain_us = layout.view_name, layout.grain_us
         self._encoder = RowEncoder(layout)
         self._settled, self._loose = Codec(layout, what=_WHAT), Codec(layout, plain=True, what=_WHAT)
-        self._known_places: tuple[Mapping[int, int], bytes] = ({}, b"\0")
-        self._packers: dict[int, struct.Struct] = {}
-        self._letters, self._code = _single_event_codes(layout, shapes(layout))
+        self._singles = SingleEvents(layout)
+        self._known_head = _Head({}, (0, 0, 0), -1, (b"", 0))
 
     def encode(self, part: StreamPart) -> bytes:
         """The bytes of a part."""
-        groups = list(self._groups(part))
-        numbers = _NUMBERS.pack(part.revision, part.log, part.pruned_us)
-        rest = b"".join([numbers, self._places(part.positions), _COUNT.pack(len(groups)), *groups])
-        return HEADER.pack(FORMAT_VERSION, STREAM_FLAG, 0, crc32(rest)) + rest
+        pieces: list[bytes] = []
+        for epoch, group in sorted(part.groups.items()) if len(part.groups) > 1 else part.groups.items():
+            if group.settled is not None:
+                pieces.append(self._settled_group(epoch, group.settled))
+            if group.loose:
+                pieces.append(self._singles.group(epoch, group) or self._loose_group(epoch, group.loose))
+        head, checksum = self._head(part, len(pieces))
+        for piece in pieces:
+            checksum = crc32(piece, checksum)
+        return b"".join((HEADER.pack(FORMAT_VERSION, STREAM_FLAG, 0, checksum), head, *pieces))
 
-    def _places(self, positions: Mapping[int, int]) -> bytes:
-        """The bytes of positions; kept, since the parts that a writer writes at once share them."""
-        known, places = self._known_places
-        if known is not positions:
-            packed = [_PLACE.pack(*place) for place in sorted(positions.items())]
-            places = b"".join([bytes([len(packed)]), *packed])
-            self._known_places = (positions, places)
-        return places
+    def _head(self, part: StreamPart, groups: int) -> tuple[bytes, int]:
+        """What stands before the groups, and its checksum; kept, since the parts that a writer writes at once share it."""
+        numbers = (part.revision, part.log, part.pruned_us)
+        known = self._known_head
+        if known.positions is part.positions and known.numbers == numbers and known.groups == groups:
+            return known.made
+        places = [_PLACE.pack(*place) for place in sorted(part.positions.items())]
+        head = b"".join([_NUMBERS.pack(*numbers), bytes([len(places)]), *places, _COUNT.pack(groups)])
+        self._known_head = _Head(part.positions, numbers, groups, (head, crc32(head)))
+        return self._known_head.made
 
     def view(self, data: bytes) -> StreamView:
         """What a read needs of a part.
@@ -144,48 +158,16 @@ class StreamCodec:
         if start != len(data):
             raise self._corrupt(f"its groups end at byte {start}", len(data))
 
-    def _groups(self, part: StreamPart) -> Iterator[bytes]:
-        for epoch, group in sorted(part.groups.items()):
-            if (settled := group.settled) is not None:
-                if settled.encoded is None:
-                    rows = self._encoder.rows(settled.first, settled.last, settled.columns)
-                    settled.encoded = _GROUP.pack(epoch, 1, settled.newest_us, len(rows)) + rows
-                yield settled.encoded
-            if group.loose:
-                rows = self._few(group.loose) or self._any(group.loose)
-                yield _GROUP.pack(epoch, 0, group.loose[-1].last_us, len(rows)) + rows
+    def _settled_group(self, epoch: int, settled: Settled) -> bytes:
+        if settled.encoded is None:
+            rows = self._encoder.rows(settled.first, settled.last, settled.columns)
+            settled.encoded = _GROUP.pack(epoch, 1, settled.newest_us, len(rows)) + rows
+        return settled.encoded
 
-    def _any(self, loose: Sequence[Row]) -> bytes:
+    def _loose_group(self, epoch: int, loose: Sequence[Row]) -> bytes:
         first, last, components = zip(*loose, strict=True)
-        return self._encoder.rows(first, last, list(zip(*components, strict=True)))
-
-    def _few(self, loose: Sequence[Row]) -> bytes | None:
-        """Single events laid out in one call, as nearly all are: numbers without nulls, counts of one byte; else None.
-
-        These are most of a writer's work. The bytes may be more than `RowEncoder` makes, and are read by the same rules.
-        """
-        if self._code is None:
-            return None
-        try:
-            if len(loose) == 1:
-                base, last_us, numbers = loose[0]
-                return self._packer(1).pack(1, self._code, base, 0, *numbers) if base == last_us else None
-            first, last, components = zip(*loose, strict=True)
-            if first != last:
-                return None
-            base = first[0]
-            columns = chain([each - base for each in first], *zip(*components, strict=True))
-            return self._packer(len(first)).pack(len(first), self._code, base, *columns)
-        except struct.error:  # a null, or a count that is larger
-            return None
-
-    def _packer(self, rows: int) -> struct.Struct:
-        """What packs so many rows."""
-        packer = self._packers.get(rows)
-        if packer is None:
-            columns = "".join(f"{rows}{letter}" for letter in self._letters)
-            packer = self._packers[rows] = struct.Struct(f"<I{len(self._code or b'')}sq{columns}")
-        return packer
+        rows = self._encoder.rows(first, last, list(zip(*components, strict=True)))
+        return _GROUP.pack(epoch, 0, loose[-1].last_us, len(rows)) + rows
 
     def _corrupt(self, rule: str, value: object) -> CorruptBlobError:
         mend = "Materialize the view again with `--full`: every key is then written anew."
@@ -196,24 +178,6 @@ def places_of(head: bytes) -> tuple[int, dict[int, int]]:
     """Which stream log a part is of, and by shard how far it includes it; from what `StreamCodec.head` gave."""
     log = _HEAD.unpack_from(head)[-2]
     return log, dict(_PLACE.unpack_from(head, start) for start in range(_HEAD.size + 1, len(head), _PLACE.size))
-
-
-def _single_event_codes(layout: Layout, shapes: Sequence[ComponentShape]) -> tuple[str, bytes | None]:
-    """The letters of `struct` and the codes of single events' columns; None where some are not numbers."""
-    if any(shape.variable for shape in shapes):
-        return "", None
-    counts = {slot.start for slot in layout.slots if slot.partial.name in _COUNTS}
-    letters, codes = ["q"], [8, 0]
-    for number, shape in enumerate(shapes):
-        if number in counts:
-            letters.append(INT_FORMATS[1])
-            codes.append(1)
-        else:
-            width = float_width(shape)
-            letters.append(FLOAT_FORMATS[width] if shape.is_float else INT_FORMATS[8])
-            codes.append(width)
-    masks = sum(shape.mask is not None for shape in shapes)
-    return "".join(letters), bytes([*codes, *[0] * masks])
 
 
 def _settled(view: GroupView) -> Settled:

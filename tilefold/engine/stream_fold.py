@@ -7,7 +7,7 @@ the batch part is one that is still valid. A row is settled into a cell once the
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from heapq import nlargest
+from operator import attrgetter
 from typing import Any
 
 from tilefold.declaration.windows import Window
@@ -27,6 +27,8 @@ NEWEST_ROWS = 16
 """So many, the newest, always do, and cells are joined as if it were this long ago:"""
 BEHIND_US = 2 * SECOND_US
 """a read whose clock is a little behind the writer's, or that began before the write, is exact too."""
+_BEFORE_ALL_US = -(2**64)
+_first_us, _last_us = attrgetter("first_us"), attrgetter("last_us")
 
 
 class StreamFolder:
@@ -59,11 +61,14 @@ class StreamFolder:
         if group is None:
             group = part.groups[epoch] = Group()
         loose = group.loose
+        newest_us = loose[-1].last_us if loose else _BEFORE_ALL_US
         for row in rows:
-            if not loose or row.first_us > loose[-1].last_us:
+            if row.first_us > newest_us:
                 loose.append(row)
+                newest_us = row.last_us
             else:
-                self._insert(loose, row)
+                self._insert(group, row)
+                newest_us = loose[-1].last_us
 
     def tidy(self, part: StreamPart, mark: Mark | None, now_us: int, from_us: int | None = None) -> None:
         """Drop what a committed mark covers and what no window reaches; settle a busy key.
@@ -94,9 +99,10 @@ class StreamFolder:
 
     # --- single rows
 
-    def _insert(self, loose: list[Row], row: Row) -> None:
+    def _insert(self, group: Group, row: Row) -> None:
         """Put a row where its time is; rows that overlap are joined."""
-        low = bisect_left(loose, row.first_us, key=lambda each: each.last_us)
+        loose, group.packed = group.loose, None
+        low = bisect_left(loose, row.first_us, key=_last_us)
         high = low
         while high < len(loose) and loose[high].first_us <= row.last_us:
             row = self._joined(loose[high], row)
@@ -121,7 +127,7 @@ class StreamFolder:
             if not is_covered(epoch, mark):
                 continue
             if group.loose and group.loose[0].first_us < mark.watermark_us:
-                group.loose = group.loose[bisect_left(group.loose, mark.watermark_us, key=lambda row: row.first_us) :]
+                group.keep_from(bisect_left(group.loose, mark.watermark_us, key=_first_us))
             if group.settled is not None:
                 edge = mark.watermark_us // self._grain_us
                 group.settled = without_front(group.settled, bisect_left(group.settled.first, edge))
@@ -131,9 +137,9 @@ class StreamFolder:
         for group in part.groups.values():
             loose = group.loose
             if loose and loose[0].last_us < start_us:
-                keep = bisect_left(loose, start_us, key=lambda row: row.last_us)
+                keep = bisect_left(loose, start_us, key=_last_us)
                 part.pruned_us = max(part.pruned_us, loose[keep - 1].last_us)
-                group.loose = loose[keep:]
+                group.keep_from(keep)
             settled = group.settled
             if settled is not None and (settled.last[0] + 1) * self._grain_us <= start_us:
                 keep = bisect_left(settled.last, start_us // self._grain_us)
@@ -144,30 +150,29 @@ class StreamFolder:
 
     def _settle(self, group: Group, until_us: int, zones: Sequence[Zone]) -> None:
         """Move rows that have passed into cells, then join cells."""
-        passed = bisect_right(group.loose, until_us, key=lambda row: row.last_us)
+        passed = bisect_right(group.loose, until_us, key=_last_us)
         if passed:
             fresh = self._cells(group.loose[:passed])
             group.settled = fresh if group.settled is None else merged(self._slots, group.settled, fresh)
-            group.loose = group.loose[passed:]
+            group.keep_from(passed)
         if group.settled is not None:
             join_at(self._slots, group.settled, heads_of(group.settled, zones, self._grain_us))
 
     def _cells(self, rows: Sequence[Row]) -> Settled:
         """Cells of the grain, with totals."""
-        grain = self._grain_us
+        grain_us, low = self._grain_us, 0
         first: list[int] = []
         last: list[int] = []
-        inside: list[list[tuple[Any, ...]]] = []
-        for first_us, last_us, components in rows:
-            cell = first_us // grain
-            if first and cell <= last[-1]:
-                inside[-1].append(components)
-                last[-1] = max(last[-1], last_us // grain)
-            else:
-                first.append(cell)
-                last.append(last_us // grain)
-                inside.append([components])
-        states = [self._folded(each) for each in inside]
+        states: list[tuple[Any, ...]] = []
+        while low < len(rows):
+            cell, end, high = rows[low].first_us // grain_us, rows[low].last_us // grain_us, low + 1
+            while high < len(rows) and rows[high].first_us < (end + 1) * grain_us:
+                high = bisect_left(rows, (end + 1) * grain_us, high, key=_first_us)
+                end = rows[high - 1].last_us // grain_us
+            first.append(cell)
+            last.append(end)
+            states.append(self._folded([row.components for row in rows[low:high]]))
+            low = high
         return Settled(first, last, totals(self._slots, states), rows[-1].last_us)
 
     def _folded(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -190,4 +195,5 @@ class StreamFolder:
 
 def _newest_us(part: StreamPart) -> int:
     """When the rows begin that stay single in any case."""
-    return nlargest(NEWEST_ROWS, (row.last_us for group in part.groups.values() for row in group.loose[-NEWEST_ROWS:]))[-1]
+    newest = sorted(row.last_us for group in part.groups.values() for row in group.loose[-NEWEST_ROWS:])
+    return newest[-NEWEST_ROWS:][0]

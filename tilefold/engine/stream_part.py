@@ -40,10 +40,18 @@ class Settled:
 
 @dataclass(slots=True)
 class Group:
-    """The rows of one epoch."""
+    """The rows of one epoch.
+
+    `packed` keeps the bytes of the first loose rows; whoever changes these, and does not only add rows behind them, drops it.
+    """
 
     loose: list[Row] = field(default_factory=list)
     settled: Settled | None = None
+    packed: bytes | None = None
+
+    def keep_from(self, start: int) -> None:
+        """Leave out the loose rows before this one."""
+        self.loose, self.packed = self.loose[start:], None
 
     @property
     def is_empty(self) -> bool:

@@ -20,10 +20,10 @@ class PartCache:
 
     def keep(self, key: bytes, part: StreamPart, size_bytes: int) -> None:
         """Put a part at the young end, and let the oldest ones go."""
-        self.drop(key)
+        known = self._parts.pop(key, None)
         size_bytes += len(key)
         self._parts[key] = (part, size_bytes)
-        self._size_bytes += size_bytes
+        self._size_bytes += size_bytes if known is None else size_bytes - known[1]
         while self._size_bytes > self._limit_bytes and len(self._parts) > 1:
             self.drop(next(iter(self._parts)))
 

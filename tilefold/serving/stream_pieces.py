@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tilefold.engine.stream_part import StreamPart
 from tilefold.serving.stream_ports import Entries
-from tilefold.stores.stream_log import Entry, Kind, Place
+from tilefold.stores.stream_log import Entry, Kind, Place, events_of
 
 
 class Piece(NamedTuple):
@@ -39,16 +39,25 @@ def entries_behind(entries: Sequence[Entry], place: Place) -> Sequence[Entry]:
 def by_epoch(entries: Entries, places: Mapping[int, Place]) -> Iterator[Piece]:
     """The events parted by the epoch that is in force where they stand."""
     low = {shard: places[shard].position for shard in entries}
-    epochs: dict[int, dict[int, list[Entry]]] = {}
+    epochs: dict[int, dict[int, Sequence[Entry]]] = {}
     for shard, some in entries.items():
-        place = places[shard]
-        for entry in some:
-            if entry.kind is Kind.EVENT:
-                epochs.setdefault(place.epoch, {}).setdefault(shard, []).append(entry)
-            elif entry.kind is Kind.BARRIER:
-                place = place.after(entry)
+        for epoch, own in _parted(some, places[shard]).items():
+            epochs.setdefault(epoch, {})[shard] = own
     for epoch, events in sorted(epochs.items()):
         yield Piece(epoch, {shard: low[shard] for shard in events}, events)
+
+
+def _parted(entries: Sequence[Entry], place: Place) -> Mapping[int, Sequence[Entry]]:
+    """The events of one shard by epoch."""
+    if events_of(entries) is entries:
+        return {place.epoch: entries}
+    parted: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if entry.kind is Kind.EVENT:
+            parted.setdefault(place.epoch, []).append(entry)
+        elif entry.kind is Kind.BARRIER:
+            place = place.after(entry)
+    return parted
 
 
 def cuts_of(parts: Iterable[StreamPart], places: Mapping[int, Place]) -> dict[int, set[int]]:

@@ -70,7 +70,7 @@ class ViewRows:
         entity = entity_expr(layout.join_keys).alias(_ENTITY)
         inputs = [self._input(name).alias(f"__{name}") for name in self._inputs]
         with transforming(view):
-            rows = prepared.select(entity, TIME, tie.alias(TIE), *inputs).collect()
+            rows = prepared.select(entity, TIME, tie.alias(TIE), *inputs).sort(TIME, maintain_order=True).collect()
         return self._lifted(rows)
 
     def _input(self, name: str) -> pl.Expr:

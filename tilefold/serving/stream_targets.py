@@ -14,7 +14,7 @@ from tilefold.serving.stream_rows import Rows, ViewRows
 from tilefold.stores.cached_mark import CachedMark
 from tilefold.stores.event_log import EventLog
 from tilefold.stores.online_store import OnlineStore
-from tilefold.stores.stream_log import Kind
+from tilefold.stores.stream_log import events_of
 from tilefold.stores.stream_payload import decode_frame
 
 _KEPT_FRAMES = 8
@@ -51,7 +51,7 @@ class ViewTargets:
 
     def newest_us(self, entries: Entries) -> int | None:
         """The time of the newest event."""
-        events = {shard: [entry for entry in some if entry.kind is Kind.EVENT] for shard, some in entries.items()}
+        events = {shard: events_of(some) for shard, some in entries.items()}
         events = {shard: some for shard, some in events.items() if some}
         if not events:
             return None

@@ -10,14 +10,16 @@ two writers at once and a sleeper that wakes up all count an event once.
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from tilefold.engine.mark import Mark
-from tilefold.engine.stream_part import Row, StreamPart
+from tilefold.engine.stream_part import StreamPart
 from tilefold.errors import ConflictError, complaint
 from tilefold.serving.part_cache import PartCache
-from tilefold.serving.stream_pieces import Piece, by_epoch, cut, cuts_of, entries_behind, is_behind
+from tilefold.serving.stream_batch import StreamBatch
+from tilefold.serving.stream_pieces import entries_behind, is_behind
 from tilefold.serving.stream_ports import Entries, PartStore, StreamTarget
 from tilefold.stores.stream_log import Place
 from tilefold.stores.stream_parts import StreamWrite, Taken
@@ -25,6 +27,7 @@ from tilefold.stores.stream_parts import StreamWrite, Taken
 ATTEMPTS = 1_000
 CACHE_BYTES = 256 * 1024 * 1024
 REVISION_BITS = 62
+_new_write = partial(tuple.__new__, StreamWrite)  # of three values: `StreamWrite(...)` takes several times as long
 
 
 def drawn_revision() -> int:
@@ -114,24 +117,17 @@ class ViewWriter:
     def _fold(self, entries: Entries, now_us: int) -> bool:
         """Whether the view still takes this log."""
         assert self.places is not None
-        pieces = list(by_epoch(entries, self.places))
-        rows = [self.target.rows(piece.entries) for piece in pieces]
-        waiting = {self.target.key_of(entity): entity for some in rows for entity in some}
+        batch = StreamBatch(self.target, entries, self.places)
+        waiting = list(batch.entities)
         for _ in range(ATTEMPTS):
             if not waiting:
                 return True
-            parts = self._load(list(waiting))
-            cuts = cuts_of(parts.values(), self.places)
-            if cuts:  # some part holds some of these events
-                pieces = [each for piece in by_epoch(entries, self.places) for each in cut(piece, cuts)]
-                rows = [self.target.rows(piece.entries) for piece in pieces]
-            for key, part in parts.items():
-                self._add(part, waiting[key], pieces, rows, whole=not cuts)
-            _move(parts.values(), {shard: some[-1].position for shard, some in entries.items()})
-            lost = self._write(parts, entries, now_us)
+            parts = self._load(waiting)
+            batch.cut_for(parts.values())
+            lost = self._write(parts, batch, entries, now_us)
             if lost is None:
                 return False
-            waiting = {key: waiting[key] for key in lost}
+            waiting = lost
         mend = "Look which other processes write this view's stream; let one of them own each shard."
         thing, rule = f"view '{self.target.name}'", "another writer came first to a key again and again"
         raise ConflictError(complaint(thing, rule, f"{ATTEMPTS} attempts", mend))
@@ -150,22 +146,14 @@ class ViewWriter:
         # What another log left behind is in the event log, or lost with that log; its positions mean nothing here.
         return part if part.log == self._log else StreamPart(self._log, part.revision)
 
-    def _add(
-        self, part: StreamPart, entity: str, pieces: Sequence[Piece], rows: Sequence[Mapping[str, list[Row]]], *, whole: bool
-    ) -> None:
-        """Fold what a part lacks; with `whole` it lacks all of it."""
-        positions = part.positions
-        for piece, some in zip(pieces, rows, strict=True):
-            own = some.get(entity)
-            if own and (whole or all(positions.get(shard, 0) <= low for shard, low in piece.low.items())):
-                self.target.folder.add(part, piece.epoch, own)
-
-    def _write(self, parts: Mapping[bytes, StreamPart], shards: Collection[int], now_us: int) -> list[bytes] | None:
+    def _write(
+        self, parts: Mapping[bytes, StreamPart], batch: StreamBatch, shards: Collection[int], now_us: int
+    ) -> list[bytes] | None:
         """The keys that another writer came first to; None where the view does not take this log from here on."""
         assert self.places is not None
         target, sizes = self.target, list[int]()
         mark = target.mark()
-        writes = self._made(parts, mark, now_us, sizes)
+        writes = self._made(parts, batch, mark, now_us, sizes)
         taken = replace(self._taken, places={shard: self.places[shard] for shard in shards})
         done = self._store.write(target.name, target.version, taken, writes, target.ttl_ms, mark)
         if done is None:
@@ -181,27 +169,19 @@ class ViewWriter:
         return lost
 
     def _made(
-        self, parts: Mapping[bytes, StreamPart], mark: Mark | None, now_us: int, sizes: list[int]
+        self, parts: Mapping[bytes, StreamPart], batch: StreamBatch, mark: Mark | None, now_us: int, sizes: list[int]
     ) -> Iterator[StreamWrite]:
-        """The parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes."""
-        tidy, encode = self.target.folder.tidy, self.target.codec.encode
-        from_us, revision = self.target.from_us(), drawn_revision()
+        """The new parts' bytes, made as they are asked for, since the store works meanwhile; notes their sizes.
+
+        Each part is taken up once, from its events to its bytes: parts lie all over the memory, and fetching them costs most.
+        """
+        fold, tidy, encode = batch.fold, self.target.folder.tidy, self.target.codec.encode
+        entities, from_us, revision = batch.entities, self.target.from_us(), drawn_revision()
         for key, part in parts.items():
+            fold(part, entities[key])
             tidy(part, mark, now_us, from_us)
             before = part.revision or None
             part.revision = revision
             blob = encode(part)
             sizes.append(len(blob))
-            yield StreamWrite(key, before, blob)
-
-
-def _move(parts: Iterable[StreamPart], ends: Mapping[int, int]) -> None:
-    """Let parts say that they include the log up to these ends; most then share what they say."""
-    known: dict[int, tuple[Mapping[int, int], Mapping[int, int]]] = {}  # by the identity of what parts said before
-    for part in parts:
-        before = part.positions
-        pair = known.get(id(before))
-        if pair is None:
-            moved = {**before, **{shard: max(end, before.get(shard, 0)) for shard, end in ends.items()}}
-            pair = known[id(before)] = (before, ends if moved == ends else moved)
-        part.positions = pair[1]
+            yield _new_write((key, before, blob))

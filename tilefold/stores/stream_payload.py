@@ -12,6 +12,7 @@ structs; NaN and infinities stay. Do not change: it is in logs.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from zlib import crc32
 
@@ -20,12 +21,12 @@ import polars as pl
 
 from tilefold.errors import FormatError, complaint
 from tilefold.stores.event_columns import EVENT_ID, INGESTED_AT, POSITION, SHARD, TIMESTAMP, full_type
-from tilefold.stores.stream_log import Entry, Kind
+from tilefold.stores.stream_log import Entry, events_of
 
 _HEAD = 2  # values before the columns'
 _ROWS_AT_ONCE = 500
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Any]).decode
+_decode = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
 _decode_refused = msgspec.msgpack.Decoder(tuple[str, str, int]).decode
 
 
@@ -58,13 +59,14 @@ def decode_frame(entries: Mapping[int, Sequence[Entry]], schema: pl.Schema, *, a
     FormatError
         A payload is broken or of another schema.
     """
-    events = {shard: [entry for entry in some if entry.kind is Kind.EVENT] for shard, some in entries.items()}
-    flat = [entry for some in events.values() for entry in some]
-    _, arrived, *values = _columns(flat, tuple(schema))
+    events = {shard: events_of(some) for shard, some in entries.items()}
+    flat = [*chain.from_iterable(events.values())]
+    positions, _, event_ids, payloads, _ = zip(*flat, strict=True) if flat else ((),) * len(Entry._fields)
+    _, arrived, *values = _columns(payloads, tuple(schema))
     places = {
-        EVENT_ID: pl.Series([entry.event_id for entry in flat], dtype=pl.String),
+        EVENT_ID: pl.Series(event_ids, dtype=pl.String),
         SHARD: pl.Series([shard for shard, some in events.items() for _ in some], dtype=pl.Int32),
-        POSITION: pl.Series([entry.position for entry in flat], dtype=pl.Int64),
+        POSITION: pl.Series(positions, dtype=pl.Int64),
     }
     if arrivals:
         places[INGESTED_AT] = pl.Series(arrived, dtype=pl.Int64).cast(TIMESTAMP)
@@ -129,18 +131,32 @@ def _lengths(names: tuple[str, ...]) -> dict[int, int]:
     return {names_print(names[:count]): count for count in range(1, len(names) + 1)}
 
 
-def _columns(entries: Sequence[Entry], names: tuple[str, ...]) -> list[list[Any]]:
+def _columns(payloads: Sequence[bytes], names: tuple[str, ...]) -> list[list[Any]]:
     """The values of all events by place in the array; some rows at a time, so that few lists are alive at once."""
     columns: list[list[Any]] = [[] for _ in range(_HEAD + len(names))]
-    lengths = _lengths(names)
-    for start in range(0, len(entries), _ROWS_AT_ONCE):
-        rows = [_values(entry.payload, names, lengths) for entry in entries[start : start + _ROWS_AT_ONCE]]
-        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+    for start in range(0, len(payloads), _ROWS_AT_ONCE):
+        some = payloads[start : start + _ROWS_AT_ONCE]
+        for column, values in zip(columns, _alike(some, names) or _each(some, names), strict=True):
             column.extend(values)
     return columns
 
 
-def _values(payload: bytes, names: tuple[str, ...], lengths: Mapping[int, int]) -> list[Any]:
+def _alike(payloads: Sequence[bytes], names: tuple[str, ...]) -> list[tuple[Any, ...]] | None:
+    """The values of payloads that all hold these columns, as nearly always, checked in one go; None of others."""
+    try:
+        columns = list(zip(*[_decode(payload) for payload in payloads], strict=True))
+    except (msgspec.DecodeError, ValueError):  # broken, or of different lengths: `_each` says what is wrong
+        return None
+    whole = len(columns) == _HEAD + len(names) and columns[0].count(names_print(names)) == len(payloads)
+    return columns if whole else None
+
+
+def _each(payloads: Sequence[bytes], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    lengths = _lengths(names)
+    return list(zip(*[_values(payload, names, lengths) for payload in payloads], strict=True))
+
+
+def _values(payload: bytes, names: tuple[str, ...], lengths: Mapping[int, int]) -> tuple[Any, ...]:
     try:
         values = _decode(payload)
     except msgspec.DecodeError as error:
@@ -150,7 +166,7 @@ def _values(payload: bytes, names: tuple[str, ...], lengths: Mapping[int, int]) 
         raise _unreadable(f"must be of the declared columns {', '.join(names)}", payload[:80])
     if len(values) != _HEAD + count:
         raise _unreadable(f"must hold {count} values", payload[:80])
-    return values if count == len(names) else [*values, *[None] * (len(names) - count)]
+    return values + (None,) * (len(names) - count)
 
 
 def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:

@@ -24,9 +24,12 @@ SEED_FIELD = b"seed"
 
 _REVISION_FIRST, _REVISION_LAST = REVISION_START + 1, REVISION_START + REVISION.size  # Lua counts from 1, both ends in
 
+# A key that had no field gets its time to live; one that expires lives at least as long; one that lives for ever stays so.
 _EXPIRE = """
-local function expire(key, ttl)
-  if ttl ~= '' and redis.call('PEXPIRE', key, ttl, 'NX') == 0 then redis.call('PEXPIRE', key, ttl, 'GT') end
+local function expire(key, ttl, fresh)
+  if ttl == '' then return end
+  local left = fresh and 0 or redis.call('PTTL', key)
+  if left >= 0 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
 end
 """
 
@@ -61,7 +64,7 @@ for i = 2, #KEYS do
   if revision == ARGV[at] then
     local fresh = not old and call('EXISTS', key) == 0
     call('HSET', key, 's', ARGV[at + 1])
-    if fresh or call('PTTL', key) >= 0 then expire(key, ARGV[4]) end
+    expire(key, ARGV[4], fresh)
     done[#done + 1] = '1'
   else
     done[#done + 1] = '0'
@@ -128,7 +131,7 @@ if call('HGET', KEYS[1], 'seed') ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do
   local fresh = call('EXISTS', KEYS[i]) == 0
   call('HSET', KEYS[i], 's', ARGV[i + 1])
-  if fresh or call('PTTL', KEYS[i]) >= 0 then expire(KEYS[i], ARGV[2]) end
+  expire(KEYS[i], ARGV[2], fresh)
 end
 return 1
 """)
@@ -137,53 +140,5 @@ return 1
 CLEAR = Script("""
 if redis.call('HGET', KEYS[1], 'seed') ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do redis.call('HDEL', KEYS[i], 's') end
-return 1
-""")
-
-# KEYS latest; ARGV microseconds as 8 bytes. Only grows.
-LATEST = Script("""
-local old = redis.call('GET', KEYS[1])
-if not old or struct.unpack('>i8', old) < struct.unpack('>i8', ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
-return 1
-""")
-
-# KEYS writers, reports, owners...; ARGV writer, lease in ms, what it reports. Answers a digit per shard, 1 where the writer
-# owns it now. Time is the server's, which all writers share. What a writer reported goes with it.
-CLAIM = Script("""
-local time, mine, lease = redis.call('TIME'), ARGV[1], tonumber(ARGV[2])
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now, mine)
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - lease)) do
-  redis.call('ZREM', KEYS[1], dead)
-  redis.call('HDEL', KEYS[2], dead)
-end
-redis.call('HSET', KEYS[2], mine, ARGV[3])
-redis.call('PEXPIRE', KEYS[1], lease * 10)
-redis.call('PEXPIRE', KEYS[2], lease * 10)
-local writers = redis.call('ZRANGE', KEYS[1], 0, -1)
-table.sort(writers)
-local place = 0
-for i, writer in ipairs(writers) do if writer == mine then place = i - 1 end end
-local owned = {}
-for i = 3, #KEYS do
-  local owner, wanted = redis.call('GET', KEYS[i]), (i - 3) % #writers == place
-  if owner == mine and not wanted then redis.call('DEL', KEYS[i]) end
-  if wanted and (not owner or owner == mine) then
-    redis.call('SET', KEYS[i], mine, 'PX', lease)
-    owned[#owned + 1] = '1'
-  else
-    owned[#owned + 1] = '0'
-  end
-end
-return table.concat(owned)
-""")
-
-# KEYS writers, reports, owners...; ARGV writer.
-RELEASE = Script("""
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-for i = 3, #KEYS do
-  if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
-end
 return 1
 """)

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NoReturn, Self
 
 from xxhash import xxh3_128_digest
@@ -120,7 +121,7 @@ class ValkeyLog:
         while places and entries < limit and size_bytes < READ_BYTES_MAX:
             reply = self._next(places, batches, 0 if found else wait_ms)
             for shard, some in reply.items():
-                read = [entry for batch in some for entry in batch_entries(batch, places[shard])]
+                read = [*chain.from_iterable(batch_entries(batch, places[shard]) for batch in some)]
                 found.setdefault(shard, []).extend(read)
                 places[shard] = read[-1].position
                 entries += len(read)

@@ -71,16 +71,20 @@ def read_command(log: bytes, after: Mapping[int, int], batches: int, wait_ms: in
     return packed(b"XREAD", b"COUNT", b"%d" % batches, *block, b"STREAMS", *streams, *places)
 
 
-def batch_entries(batch: Any, after: int) -> Iterator[Entry]:
+def batch_entries(batch: Any, after: int) -> list[Entry]:
     """The entries of one batch that stand behind a position."""
     name, fields = batch
-    position = int(name.partition(b"-")[0]) - len(fields) // 2
-    pairs = iter(fields)
-    for field, value in zip(pairs, pairs, strict=True):
-        position += 1
-        if position > after:
-            kind = _KINDS[field[0]]
-            if kind is Kind.BARRIER:
-                yield Entry(position, kind, "", b"", int(value))
-            else:
-                yield _new_entry((position, kind, field[1:].decode(), value, 0))
+    end, count = int(name.partition(b"-")[0]), len(fields) // 2
+    known = min(max(after - (end - count), 0), count)  # of a batch that was read in part before
+    heads, values = fields[2 * known :: 2], fields[2 * known + 1 :: 2]
+    positions, kinds = range(end - count + known + 1, end + 1), [_KINDS[head[0]] for head in heads]
+    if Kind.BARRIER in kinds:
+        return [_entry(*each) for each in zip(positions, kinds, heads, values, strict=True)]
+    event_ids = [head[1:].decode() for head in heads]
+    return [*map(_new_entry, zip(positions, kinds, event_ids, values, [0] * len(kinds), strict=True))]
+
+
+def _entry(position: int, kind: Kind, head: bytes, value: bytes) -> Entry:
+    if kind is Kind.BARRIER:
+        return Entry(position, kind, "", b"", int(value))
+    return Entry(position, kind, head[1:].decode(), value, 0)
