@@ -110,7 +110,7 @@ def test_percentiles_of_one_row_and_of_many(part: float, seed: int) -> None:
         shuffled = chance.sample(range(len(codes)), len(codes))
         assert percentile(codes[shuffled], counts[shuffled], part, bins) == wanted
         few = dict(zip(codes[shuffled].tolist(), counts[shuffled].tolist(), strict=True))
-        assert percentile_of_few(few, part, bins) == wanted
+        assert percentile_of_few(few.items(), part, bins) == wanted
         expected.append(wanted)
     column = pl.Series("x", [None, *rows[:3], [], *rows[3:], None], dtype=pl.List(pl.Int64))
     found = percentile_column(column, part, bins)

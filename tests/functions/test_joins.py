@@ -119,6 +119,26 @@ def test_many_events_are_lifted_like_one(pair: tuple[str, str | FunctionRequest]
         assert repr(list(zip(*columns, strict=True))) == repr(lifted(partial, events))
 
 
+@EVERY
+def test_nested_spans_are_folded_like_each_alone(pair: tuple[str, str | FunctionRequest]) -> None:
+    """`fold_chain` of tiles in order of time gives states of the same values as `fold` of each span."""
+    column, wanted = pair
+    function, chance = resolve(wanted, INPUTS[column][0]), random.Random(_named(pair))
+    for _ in range(ROUNDS):
+        events = sorted(events_of(column, chance, 12), key=lambda one: (one.time_us, one.tie))
+        cuts = sorted(chance.choices(range(len(events) + 1), k=3))
+        groups = [events[low:high] for low, high in zip([0, *cuts], [*cuts, len(events)], strict=True) if low < high]
+        chains, alone, lows = [], [], sorted({chance.randint(0, len(groups)) for _ in range(3)}, reverse=True)
+        high = chance.randint(0, len(groups))
+        for partial in function.partials:
+            tiles = list(zip(*(joined(partial, lifted(partial, group)) for group in groups), strict=True))
+            chains.append(partial.fold_chain(tiles, lows, high))
+            alone.append([partial.fold(tiles, low, high) if low < high else partial.nothing for low in lows])
+        for one, other in zip(zip(*chains, strict=True), zip(*alone, strict=True), strict=True):
+            found, expected = now(function, function.finalize(*one)), now(function, function.finalize(*other))
+            assert same(found, expected, scale_of(events, function)), (groups, lows, high)
+
+
 RUNNING = [pair for pair in ALL_PAIRS if any(partial.running for partial in resolve(pair[1], INPUTS[pair[0]][0]).partials)]
 
 

@@ -17,20 +17,25 @@ number per window in them, so that its cost does not grow with the number of til
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from operator import add
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import polars as pl
 
+from tilefold.engine.answers import Tail, read_tail
+from tilefold.engine.lazy_columns import Column, LazyColumn, LazyLists
 from tilefold.engine.mark import STAMP_SIZE_BYTES, Mark
-from tilefold.engine.part_shape import BYTES, LISTS, TIMES, ComponentShape, StoredRows, shapes
+from tilefold.engine.part_shape import ANSWERS_FLAG, BYTES, LISTS, TIMES, ComponentShape, StoredRows, shapes
 from tilefold.errors import CorruptBlobError, NewerFormatError, complaint
 from tilefold.functions.registry import LIST_LIMIT_MAX
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest; parts without answers are written as the first, so that older releases read them."""
+_WITHOUT_ANSWERS = 1
+_ANSWERS_BYTE = ANSWERS_FLAG >> 24  # in the last byte of the number of tiles
 EMPTY_FLAG = 1
 HEADER = struct.Struct(">BBHI")
 PART_START = HEADER.size + STAMP_SIZE_BYTES
@@ -42,13 +47,12 @@ ONE_BYTE = "B"
 INT_FORMATS = {1: ONE_BYTE, 2: "h", 4: "i", 8: "q"}
 FLOAT_FORMATS = {4: "f", 8: "d"}
 
-Column: TypeAlias = Sequence[Any]
-
 
 class Part(NamedTuple):
     """A decoded batch part: its tiles, ascending in time, column by column.
 
-    `first` and `last` are cells in grains since 1970 less `base`; `columns` has one sequence per stored component.
+    `first` and `last` are cells in grains since 1970 less `base`; `columns` has one sequence per stored component; `tail` are
+    its answers, if it has them.
     """
 
     mark: Mark
@@ -57,6 +61,7 @@ class Part(NamedTuple):
     first: Column
     last: Column
     columns: list[Column]
+    tail: Tail | None = None
 
 
 def seal(part: bytes, mark: Mark) -> bytes:
@@ -69,16 +74,23 @@ def seal_many(parts: Sequence[bytes], mark: Mark) -> list[bytes]:
     stamp = mark.to_bytes()
     seed = crc32(stamp)
     pack = HEADER.pack
-    return [pack(FORMAT_VERSION, EMPTY_FLAG if not part else 0, 0, crc32(part, seed)) + stamp + part for part in parts]
+    return [pack(_version_of(part), EMPTY_FLAG if not part else 0, 0, crc32(part, seed)) + stamp + part for part in parts]
+
+
+def _version_of(part: bytes) -> int:
+    has_answers = len(part) >= TILES.size and part[TILES.size - 1] >= _ANSWERS_BYTE
+    return FORMAT_VERSION if has_answers else _WITHOUT_ANSWERS
 
 
 class _Plan(NamedTuple):
     """How to read the numbers of parts that have the same codes and as many tiles."""
 
     tiles: int
+    has_answers: bool
     zeros: list[Column]
     picks: list[tuple[int, int, int, Any]]
-    raw: list[int]
+    unpack: Any
+    unpacked: list[tuple[int, slice]]
     masked: list[tuple[int, int]]
     end: int
 
@@ -98,12 +110,14 @@ class Codec:
         self._view, self._what = layout.view_name, what
         self._shapes = shapes(layout)
         self._columns = TIMES + len(self._shapes)
-        self._masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
-        self._numbers = self._columns + len(self._masks)
-        self._variable = [(TIMES + n, shape) for n, shape in enumerate(self._shapes) if shape.variable]
+        masks = [(shape.mask, TIMES + n) for n, shape in enumerate(self._shapes) if shape.mask is not None]
+        self._numbers = self._columns + len(masks)
+        self._variable = [(TIMES + n, shape.mask, _reader_of(shape)) for n, shape in enumerate(self._shapes) if shape.variable]
+        self._masks = [(mask, number) for mask, number in masks if not self._shapes[number - TIMES].variable]
         self._codes_start = TILES.size
         self._base_start = self._codes_start + self._numbers
-        self._raw = {TIMES + n for n, shape in enumerate(self._shapes) if plain or shape.running is None}
+        own = {TIMES + n for n, shape in enumerate(self._shapes) if plain or shape.running is None}
+        self._raw = own - {number for number, *_ in self._variable}
         self._plans: dict[bytes, _Plan] = {}
 
     def decode(self, data: bytes) -> Part:
@@ -136,9 +150,11 @@ class Codec:
             mend = "Upgrade this reader, or materialize the view again with this release."
             rule = f"this release reads batch parts up to format {FORMAT_VERSION}"
             raise NewerFormatError(complaint(f"view '{self._view}'", rule, version, mend))
-        if version != FORMAT_VERSION or crc32(data[HEADER.size :]) != checksum:
+        if not version or crc32(data[HEADER.size :]) != checksum:
             raise self._corrupt("its version and checksum must be right", data[: HEADER.size].hex())
         empty = len(data) == PART_START
+        if version != _version_of(data[PART_START : PART_START + TILES.size]):
+            raise self._corrupt("its version must say whether it has answers", version)
         if reserved or flags != (EMPTY_FLAG if empty else 0):  # the checksum does not cover them
             raise self._corrupt("its flags must be right", data[: HEADER.size].hex())
         return Mark(watermark_us, epoch), empty
@@ -151,37 +167,45 @@ class Codec:
         numbers, view = plan.zeros.copy(), memoryview(data)
         for number, start, end, code in plan.picks:
             numbers[number] = data[start:end] if code == ONE_BYTE else view[start:end].cast(code)
-        for number in plan.raw:
-            numbers[number] = list(numbers[number])
-        position = plan.end
-        for number, shape in self._variable:
-            numbers[number], position = _read_variable(shape, data, position, numbers[number])
-        if position != len(data):
-            raise self._corrupt(f"its columns end at byte {position}", len(data))
+        whole = plan.unpack(data, self._base_start)
+        for number, place in plan.unpacked:
+            numbers[number] = whole[place]
         for mask, number in plan.masked:
-            pairs = zip(numbers[mask], numbers[number], strict=True)
-            numbers[number] = [None if null else value for null, value in pairs]
+            numbers[number] = _masked(numbers[mask], numbers[number])
+        position = plan.end
+        for number, null_mask, read in self._variable:
+            nulls = numbers[null_mask] if null_mask is not None and head[TILES.size + null_mask] else None
+            numbers[number], position = read(data, position, numbers[number], nulls)
+        if not plan.has_answers and position != len(data):
+            raise self._corrupt(f"its columns end at byte {position}", len(data))
+        tail = read_tail(data, position) if plan.has_answers else None
         first, spans = numbers[0], numbers[1]
         last = first if spans == bytes(plan.tiles) else list(map(add, first, spans))
         (base,) = BASE.unpack_from(data, self._base_start)
-        return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns])
+        return Part(mark, plan.tiles, base, first, last, numbers[TIMES : self._columns], tail)
 
     def _new_plan(self, head: bytes, size: int) -> _Plan:
-        (tiles,), codes = TILES.unpack_from(head), head[TILES.size :]
+        (said,), codes = TILES.unpack_from(head), head[TILES.size :]
+        tiles, has_answers = said & ~ANSWERS_FLAG, bool(said & ANSWERS_FLAG)
         place = self._base_start + BASE.size
         if not tiles or (tiles > 1 and not codes[0]) or place + tiles * sum(codes) > size:  # no two tiles begin in one cell
             raise self._corrupt(f"its tiles must fit into its {size} bytes", tiles)
         zeros: list[Column] = []
         picks: list[tuple[int, int, int, Any]] = []
+        unpacked: list[tuple[int, slice]] = []
+        read = f"<{BASE.size}x"
         for number, code in enumerate(codes):
             formats = FLOAT_FORMATS if self._is_float(number) else INT_FORMATS
             zeros.append((0.0,) * tiles if formats is FLOAT_FORMATS else bytes(tiles))
-            if code:
+            if code and number in self._raw:
+                unpacked.append((number, slice(tiles * len(unpacked), tiles * (len(unpacked) + 1))))
+                read += f"{tiles}{formats[code]}"
+            elif code:
                 picks.append((number, place, place + tiles * code, formats[code]))
+                read += f"{tiles * code}x"
             place += tiles * code
-        raw = [number for number, *_, code in picks if number in self._raw]
         masked = [(mask, number) for mask, number in self._masks if codes[mask]]
-        plan = _Plan(tiles, zeros, picks, raw, masked, place)
+        plan = _Plan(tiles, has_answers, zeros, picks, struct.Struct(read).unpack_from, unpacked, masked, place)
         if len(self._plans) >= PLANS_MAX:
             self._plans.clear()
         self._plans[head] = plan
@@ -195,23 +219,30 @@ class Codec:
         return CorruptBlobError(complaint(f"view '{self._view}', {self._what} of a key", rule, value, mend))
 
 
-def _read_variable(shape: ComponentShape, data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
-    """A column of texts, bytes or lists of these lengths, and where it ends."""
-    if shape.variable == BYTES:
-        return _read_bytes(data, position, lengths)
-    if shape.variable != LISTS:
-        return _read_texts(data, position, lengths)
-    if max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0:  # entries that are all zero take no bytes, so bytes do not bound them
-        raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
-    ends = list(accumulate(lengths, initial=0))
-    entries, position = _read_entries(shape.inner, data, position, ends[-1])
-    return [entries[low:high] for low, high in pairwise(ends)], position
+class _ListReader:
+    """Reads lists of one type; what is asked of types is asked once."""
+
+    def __init__(self, inner: pl.DataType) -> None:
+        self._formats = FLOAT_FORMATS if inner.is_float() else INT_FORMATS
+        self._are_texts = inner == pl.String
+
+    def read(self, data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:
+        """Their entries are a code and numbers; of texts their lengths, then their bytes."""
+        del nulls
+        if type(lengths) is not bytes and (max(lengths) > LIST_LIMIT_MAX or min(lengths) < 0):
+            # Entries that are all zero take no bytes, so bytes do not bound them; a length of one byte is small enough.
+            raise ValueError(f"a list has 0 to {LIST_LIMIT_MAX} entries")
+        entries, position = _read_numbers(self._formats, data, position, sum(lengths))
+        if self._are_texts:
+            entries, position = _read_texts(data, position, entries, None)
+        return LazyLists(entries, lengths), position
 
 
-def _read_entries(dtype: pl.DataType, data: bytes, position: int, count: int) -> tuple[Column, int]:
-    """The entries of lists: a code and numbers; for texts their lengths, then their bytes."""
-    numbers, position = _read_numbers(FLOAT_FORMATS if dtype.is_float() else INT_FORMATS, data, position, count)
-    return _read_texts(data, position, numbers) if dtype == pl.String else (numbers, position)
+def _reader_of(shape: ComponentShape) -> Callable[[bytes, int, Column, Column | None], tuple[Column, int]]:
+    """What reads a column of texts, bytes or lists of these lengths from a position on, and says where it ends."""
+    if shape.variable == LISTS:
+        return _ListReader(shape.inner).read
+    return _read_bytes if shape.variable == BYTES else _read_texts
 
 
 def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: int) -> tuple[Column, int]:
@@ -219,20 +250,29 @@ def _read_numbers(formats: dict[int, str], data: bytes, position: int, count: in
     start, end = position + 1, position + 1 + width * count
     if not width:
         return ((0.0,) * count if formats is FLOAT_FORMATS else bytes(count)), end
-    return struct.unpack_from(f"<{count}{formats[width]}", data, start), end
+    if end > len(data):
+        raise ValueError("numbers end before the bytes do")
+    code: Any = formats[width]
+    return data[start:end] if code == ONE_BYTE else memoryview(data)[start:end].cast(code), end
 
 
-def _read_bytes(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
+def _read_bytes(data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:
+    del nulls
     if min(lengths) < 0:
         raise ValueError("nothing is shorter than empty")
-    ends = list(accumulate(lengths, initial=position))
-    return [data[low:high] for low, high in pairwise(ends)], ends[-1]
+    end = position + sum(lengths)
+    return LazyColumn(data[position:end], lengths), end
 
 
-def _read_texts(data: bytes, position: int, lengths: Column) -> tuple[Column, int]:
-    ends = list(accumulate(lengths, initial=position))
-    block = data[position : ends[-1]]
-    if not block.isascii():
-        return [data[low:high].decode() for low, high in pairwise(ends)], ends[-1]
-    text = block.decode()  # at once, since a character is a byte
-    return [text[low - position : high - position] for low, high in pairwise(ends)], ends[-1]
+def _read_texts(data: bytes, position: int, lengths: Column, nulls: Column | None) -> tuple[Column, int]:
+    end = position + sum(lengths)
+    block = data[position:end]
+    if block.isascii():  # a character is a byte
+        return LazyColumn(block.decode(), lengths, nulls), end
+    ends = list(accumulate(lengths, initial=0))
+    texts = [block[low:high].decode() for low, high in pairwise(ends)]
+    return (texts if nulls is None else _masked(nulls, texts)), end
+
+
+def _masked(nulls: Column, values: Column) -> Column:
+    return [None if null else value for null, value in zip(nulls, values, strict=True)]

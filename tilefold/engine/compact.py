@@ -14,6 +14,7 @@ import polars as pl
 from tilefold.declaration.windows import Window
 from tilefold.engine.encode import Stored, encode_parts
 from tilefold.engine.entity import KEY_HASH, key_hash_expr
+from tilefold.engine.keep_answers import answers_of
 from tilefold.engine.layout import EPOCH, EVENTS, FIRST, LAST, Layout
 from tilefold.engine.nesting import merged
 from tilefold.engine.plan import Ints, Plan, ReadSpan, plan_of
@@ -60,7 +61,10 @@ def compact(tiles: pl.DataFrame, layout: Layout, windows: Iterable[Window], read
     mask = pl.Series(np.repeat(busy, counts))
     quiet = _encode(cells.filter(~mask), counts[~busy], counts[~busy], layout)
     merged, merged_counts = _by_key(_merge(cells.filter(mask), layout, plan), layout)
-    return pl.concat([quiet, _encode(merged, merged_counts, counts[busy], layout)]).sort(KEY_HASH, *layout.key_names)
+    at_once = reads.from_us == reads.until_us  # a batch view's windows end at the watermark; others move on with the read
+    answers = answers_of(merged, merged_counts, layout, reads.watermark_us) if at_once else None
+    encoded = _encode(merged, merged_counts, counts[busy], layout, answers)
+    return pl.concat([quiet, encoded]).sort(KEY_HASH, *layout.key_names)
 
 
 def _in_reach(tiles: pl.DataFrame, start_us: int, end_us: int) -> pl.DataFrame:
@@ -133,7 +137,7 @@ def _merge(cells: pl.DataFrame, layout: Layout, plan: Plan) -> pl.DataFrame:
     return merged(parted, keys, layout.spans, layout.slots).collect()
 
 
-def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> pl.DataFrame:
+def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout, answers: pl.Series | None = None) -> pl.DataFrame:
     """One row per key of tiles that stand together, ascending in time."""
     if not len(counts):
         return part_schema(layout).to_frame()
@@ -145,7 +149,7 @@ def _encode(tiles: pl.DataFrame, counts: Ints, cells: Ints, layout: Layout) -> p
     keys = tiles.select(KEY_HASH, *layout.key_names, FIRST)[starts]
     events = np.add.reduceat(tiles[EVENTS].to_numpy(), starts)
     numbers = {CELLS: cells, TILES: counts, EVENTS: events}
-    parts = encode_parts(first, last, columns, counts)
+    parts = encode_parts(first, last, columns, counts, answers)
     return keys.with_columns(parts.alias(PART), *(pl.Series(name, values) for name, values in numbers.items())).select(
         pl.col(name).cast(dtype) for name, dtype in part_schema(layout).items()
     )

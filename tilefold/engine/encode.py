@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 from pyarrow import LargeBinaryArray, compute, large_binary, py_buffer, scalar  # type: ignore[attr-defined] # untyped
 
+from tilefold.engine.part_shape import ANSWERS_FLAG
 from tilefold.functions.plain import physical_dtype
 
 Ints = npt.NDArray[np.int64]
@@ -233,7 +234,9 @@ def _totalled(column: Stored, runs: _Runs) -> Stored:
     return column._replace(values=pl.select(pl.when(~pl.Series(nothing)).then(pl.Series(totals))).to_series())
 
 
-def encode_parts(first: Ints, last: Ints, columns: Sequence[Stored], counts: Ints) -> pl.Series:
+def encode_parts(
+    first: Ints, last: Ints, columns: Sequence[Stored], counts: Ints, answers: pl.Series | None = None
+) -> pl.Series:
     """The parts of many keys.
 
     Parameters
@@ -244,6 +247,8 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[Stored], counts: Int
         Each stored component, a value per tile.
     counts
         The number of tiles of each key, all above zero; at least one key.
+    answers
+        What `answers.answers_of` gave; None where parts keep none.
 
     Returns
     -------
@@ -257,11 +262,12 @@ def encode_parts(first: Ints, last: Ints, columns: Sequence[Stored], counts: Int
     for low, high in pairwise(bounds):
         start, end = int(ends[low] - counts[low]), int(ends[high - 1])
         some = [column._replace(values=column.values[start:end]) for column in columns]
-        parts.append(_encode_some(first[start:end], last[start:end], some, counts[low:high]))
+        tails = None if answers is None else answers[low:high]
+        parts.append(_encode_some(first[start:end], last[start:end], some, counts[low:high], tails))
     return pl.concat(parts)
 
 
-def _encode_some(first: Ints, last: Ints, columns: Sequence[Stored], counts: Ints) -> pl.Series:
+def _encode_some(first: Ints, last: Ints, columns: Sequence[Stored], counts: Ints, tails: pl.Series | None) -> pl.Series:
     runs = _Runs(counts)
     base = first[runs.starts]
     columns = [_totalled(column, runs) for column in columns]
@@ -270,7 +276,11 @@ def _encode_some(first: Ints, last: Ints, columns: Sequence[Stored], counts: Int
     numbers += [_numbers_of(column, runs) for column in full]
     numbers += [_nulls_of(column.values, runs) for column in columns if column.nullable]
     variable = [chunk for column in full for chunk in _variable_of(column, runs)]
-    return _joined([_PerKey(counts.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
+    tiles = counts
+    if tails is not None:
+        tiles = counts | ANSWERS_FLAG
+        variable.append(_text_bytes(tails, _Runs(np.ones(len(counts), np.int64))))
+    return _joined([_PerKey(tiles.astype("<u4")), _Codes(numbers), _PerKey(base.astype("<i8")), *numbers, *variable])
 
 
 def _joined(pieces: Sequence[Chunk | LargeBinaryArray]) -> pl.Series:

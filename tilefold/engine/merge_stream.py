@@ -47,7 +47,7 @@ class _Spans(NamedTuple):
 
 
 class _Slot(NamedTuple):
-    nest: int
+    nests: tuple[int, ...]
     start: int
     stop: int
     partial: Partial
@@ -59,10 +59,8 @@ class StreamMerger:
 
     def __init__(self, layout: Layout, folder: Folder) -> None:
         self._folder, self._grain_us = folder, layout.grain_us
-        slots = {slot.start: slot for slot in layout.slots}
         self._slots = [
-            _Slot(call.nest, call.start, call.stop, slots[call.start].partial, slots[call.start].running)
-            for call in folder.calls
+            _Slot(call.nests, call.start, call.stop, layout.slots[call.slot].partial, call.running) for call in folder.calls
         ]
         self._nests = [nest.windows for nest in folder.nests]
         self._known: tuple[int | None, list[tuple[list[int], int]]] = (None, [])
@@ -85,7 +83,7 @@ class StreamMerger:
         inexact = set().union(*(each.inexact for each in spans))
         if stream is not None and stream.pruned_us > NOTHING_PRUNED_US:
             inexact |= self._pruned(stream.pruned_us, at_us)
-        states = [self._states(slot, pieces, spans) for slot in self._slots]
+        states = [[state for nest in slot.nests for state in self._states(slot, nest, pieces, spans)] for slot in self._slots]
         return self._folder.finish(states, at_us, at_us), sorted(inexact)
 
     def _pieces(self, batch: Part | None, stream: StreamView | None, mark: Mark) -> Iterator[Piece]:
@@ -144,18 +142,18 @@ class StreamMerger:
         """The windows that reach what was left out."""
         return {self._folder.numbers[window] for window in self._folder.windows if oldest_us(window, at_us) <= pruned_us}
 
-    def _states(self, slot: _Slot, pieces: Sequence[Piece], spans: Sequence[_Spans]) -> list[Any]:
-        """The state of each window of a slot's nest, over all pieces."""
+    def _states(self, slot: _Slot, nest: int, pieces: Sequence[Piece], spans: Sequence[_Spans]) -> list[Any]:
+        """The state of each window of a nest, over all pieces."""
         nothing = slot.partial.nothing
         merged: list[Any] | None = None
         for piece, each in zip(pieces, spans, strict=True):
-            lows, high = each.spans[slot.nest]
+            lows, high = each.spans[nest]
             if min(lows) >= high:
                 continue
             states = _piece_states(slot, piece, lows, high)
             merged = states if merged is None else _combined(slot.partial, merged, states)
         if merged is None:
-            return [nothing] * len(self._nests[slot.nest])
+            return [nothing] * len(self._nests[nest])
         return [nothing if state is None else state for state in merged]
 
 

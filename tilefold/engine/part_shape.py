@@ -5,6 +5,7 @@ has no fixed size (texts, bytes, entries of lists) comes after all numbers. Null
 
     numbers    first | span | one per component | one per nullable component: 1 where null, 0 elsewhere
     variable   for each component of texts or bytes: the bytes; of lists: the entries, as a column of their own
+    answers    where the number of tiles says so: what `answers` reads
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from tilefold.functions.plain import physical_dtype
 
 TIMES = 2
 """The columns before those of components: first and span."""
+ANSWERS_FLAG = 2**31
+"""Added to the number of tiles where answers follow."""
 TEXTS, LISTS, BYTES = "texts", "lists", "bytes"
 
 

@@ -13,7 +13,7 @@ Events without a secondary key are counted in `tf_events` and are in no list.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from operator import add
+from operator import add, itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -124,13 +124,15 @@ class BySecondary(Partial):
         return dict(zip(keys, components, strict=True))
 
     def _add(self, state: dict[Any, tuple[Any, ...]], more: Mapping[Any, tuple[Any, ...]]) -> None:
+        if not state:
+            state.update(more)
+            return
+        joined = _summed if self._only_sums else self._joined
         for key, components in more.items():
             held = state.get(key)
-            state[key] = components if held is None else self._joined(held, components)
+            state[key] = components if held is None else joined(held, components)
 
     def _joined(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
-        if self._only_sums:
-            return tuple(map(add, one, other))
         joined: list[Any] = []
         for start, stop, join in self._joins:
             joined += join(one[start:stop], other[start:stop])
@@ -171,6 +173,12 @@ class BySecondary(Partial):
         def finish(state: Any) -> list[Any]:
             return [value_of(components) for _, components in sorted((state or {}).items())]
 
+        def finish_plain(state: Any) -> list[Any]:
+            return [finalize(*taken(components)) for _, components in sorted((state or {}).items())]
+
+        taken = _taker([slot.start for slot in slots])
+        is_plain = all(slot.partial.running and len(slot.partial.components) == 1 for slot in slots)  # their states are kept
+
         def values(records: pl.DataFrame) -> pl.Series:
             value = function.finalize_rows(*(slot.names for slot in slots)).cast(function.result_dtype)
             if function.empty is not None:
@@ -178,7 +186,7 @@ class BySecondary(Partial):
             return records.select(value.alias("value"))["value"]
 
         current = None if function.current is None else _each_now(function.current, slots[0].names, function.result_dtype)
-        return self._function(function, function.result_dtype, finish, values, current)
+        return self._function(function, function.result_dtype, finish_plain if is_plain else finish, values, current)
 
     def _function(
         self,
@@ -197,6 +205,18 @@ class BySecondary(Partial):
             return tiles.map_batches(lambda column: _lists(column, values, result), return_dtype=result)
 
         return AggregateFunction(declared.label, (self,), result, [], finish, finish_rows, current)
+
+
+def _summed(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(add, one, other))
+
+
+def _taker(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """What takes the components at some places."""
+    if len(places) == 1:
+        place = places[0]
+        return lambda components: (components[place],)
+    return itemgetter(*places)
 
 
 def _each_now(current: CurrentValue, names: list[str], dtype: pl.DataType) -> CurrentValue:

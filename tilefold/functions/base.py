@@ -128,7 +128,8 @@ class Partial(ABC):
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """The states of nested spans of tiles `[low, high)`, shortest first; what a span shares is folded once.
 
-        Tiles come one after the other in time. The state of a span without tiles is `nothing`.
+        Tiles come one after the other in time. The state of a span without tiles is `nothing`. It is for `finalize` alone, so
+        what only merging needs may be None in it.
         """
         state, states = None, []
         for low in lows:
@@ -204,6 +205,8 @@ class AggregateFunction:
         Where that costs less than one by one: `finalize` of the states of several windows, for functions of one partial.
     current
         Where values expire or fade with the time of the read: what comes after `finalize`.
+    is_kept
+        Whether parts keep values beside tiles (see `engine.answers`), since merging states costs much; none is NaN.
     user
         Of an aggregate of people's own its `UserAggregate`, whose code is part of a view's version.
     """
@@ -216,4 +219,5 @@ class AggregateFunction:
     finalize_rows: Callable[..., pl.Expr] = field(compare=False)
     current: CurrentValue | None = field(default=None, compare=False)
     finalize_all: Callable[[Sequence[Any]], Sequence[Any]] | None = field(default=None, compare=False)
+    is_kept: bool = field(default=False, compare=False)
     user: Any = field(default=None, compare=False)

@@ -13,6 +13,7 @@ from tilefold.functions.bins import EXPONENT_MIN, Ints, parted
 from tilefold.functions.packed import binary_series, row_sums
 
 _SEVEN_BITS, MORE = 0x7F, 0x80
+_ONE_VALUE_BYTES = 3  # a bin away from 1, and its count
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -51,6 +52,8 @@ def pack_column(entries: pl.Series, bins: int) -> pl.Series:
 
 def unpack_few(data: bytes, bins: int) -> dict[int, int]:
     """What `unpack` gives, merged: by code the count. For short bytes, for which arrays cost more than they save."""
+    if len(data) == _ONE_VALUE_BYTES and data[0] & MORE and not (data[1] | data[2]) & MORE:  # as most tiles of few events
+        return {_code(data[0] & _SEVEN_BITS | data[1] << 7, bins): data[2]}
     merged: dict[int, int] = {}
     number = shift = 0
     short = -1  # of a bin whose count comes next

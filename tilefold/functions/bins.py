@@ -16,7 +16,7 @@ they are in tables and stores.
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -105,11 +105,12 @@ def percentiles(codes: Ints, counts: Ints, part: float, bins: int) -> list[float
     return [middle_of(code, bins) if total else None for code, total in zip(found, totals.tolist(), strict=True)]
 
 
-def percentile_of_few(counts: Mapping[int, int], part: float, bins: int) -> float:
-    """The same from counts by code."""
-    left = math.floor(part * (sum(counts.values()) - 1))
-    for code in sorted(counts):
-        left -= counts[code]
+def percentile_of_few(entries: Iterable[tuple[int, int]], part: float, bins: int) -> float:
+    """The same from codes and counts, in any order; a code may stand there more than once."""
+    ordered = sorted(entries)
+    left = math.floor(part * (sum([count for _, count in ordered]) - 1))
+    for code, count in ordered:
+        left -= count
         if left < 0:
             return middle_of(code, bins)
     raise AssertionError("the place is one of the values")

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from tilefold.functions.base import AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.estimates import estimate, estimate_column, estimate_of_few
+from tilefold.functions.estimates import add_few, estimate, estimate_column, estimate_of_ranks
 from tilefold.functions.registers import RANKS, entry_expr, entry_of, entry_width, pack, pack_column, unpack
 from tilefold.functions.value_hashes import hash_expr, hash_of
 
@@ -50,6 +50,12 @@ class Registers(Partial):
         """See `Partial`."""
         return tuple(columns[0][low:high])
 
+    def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """See `Partial`; the tiles are taken once."""
+        oldest = min(lows[-1], high)
+        tiles = tuple(columns[0][oldest:high])
+        return [tiles[low - oldest :] for low in lows]
+
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
         return one + other
@@ -81,22 +87,23 @@ def cardinality_function(precision: int, dtype: pl.DataType) -> AggregateFunctio
         return pl.col(names[0]).map_batches(partial(estimate_column, precision=precision), return_dtype=pl.Int64())
 
     partials = (Registers(precision, dtype),)
-    return AggregateFunction(label, partials, pl.Int64(), 0, finish, finish_rows, finalize_all=finish_all)
+    return AggregateFunction(label, partials, pl.Int64(), 0, finish, finish_rows, finalize_all=finish_all, is_kept=True)
 
 
 def _estimates(states: Sequence[Any], precision: int) -> list[int]:
     """The estimate of each state. Windows that nest have the tiles of the one before, and often say the same."""
     found: list[int] = []
     before: Any = ()
-    registers, value = None, 0
+    registers, ranks, value = None, dict[int, int](), 0
+    few = min(FEW_BYTES, (1 << precision) - 1)  # so that none is a byte per register
     for state in states:
         tiles = state or ()
         if len(tiles) < len(before) or tiles[len(tiles) - len(before) :] != before:
-            before, registers, value = (), None, 0
+            before, registers, ranks, value = (), None, {}, 0
         fresh = tiles[: len(tiles) - len(before)]
-        if sum(map(len, tiles)) <= FEW_BYTES:
-            value = estimate_of_few(tiles, precision) if fresh else value
-            registers = None
+        if registers is None and sum(map(len, tiles)) <= few:
+            if add_few(ranks, fresh, precision):
+                value = estimate_of_ranks(ranks, precision)
         elif fresh:
             added = unpack(fresh if registers is not None else tiles, precision)
             merged = added if registers is None else np.maximum(registers, added)

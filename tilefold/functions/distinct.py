@@ -4,6 +4,7 @@ The rule: a distinct value stands at its earliest (first) or latest (last) time,
 kept. The n best of a union are among the n best of its parts, so the state merges without loss.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -36,3 +37,10 @@ class Distinct(Many):
         entries.sort(key=ORDER, reverse=self._end == "first")
         best = {_identity(entry[2]): entry for entry in entries}  # the later in this order wins
         return super()._select(list(best.values()))
+
+    def _keep_more(self, kept: list[tuple[Any, ...]], values: Iterable[Any]) -> None:
+        known = [_identity(entry[2]) for entry in kept]
+        for value in values:
+            if len(known) < self._limit and (same := _identity(value)) not in known:
+                known.append(same)
+                kept.append((None, None, value))

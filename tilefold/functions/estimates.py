@@ -6,14 +6,14 @@ last bit, in one order, so that a column and a single key give the same number.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tilefold.functions.registers import RANKS, Bytes, Ints, entry_width, unpack
+from tilefold.functions.registers import RANKS, Bytes, Ints, entry_width
 
 _ALPHA = 1 / (2 * math.log(2))
 _MOST = 2**63 - 1
@@ -29,16 +29,22 @@ def estimate(registers: Bytes) -> int:
     return _of_counts(np.bincount(registers).tolist(), size, precision)
 
 
-def estimate_of_few(packed: Sequence[bytes], precision: int) -> int:
-    """The same from the bytes of few entries, none of which are a byte per register."""
-    size, width = 1 << precision, entry_width(precision)
-    ranks: dict[int, int] = {}
+def add_few(ranks: dict[int, int], packed: Sequence[bytes], precision: int) -> bool:
+    """Take in the bytes of few entries, none of which are a byte per register, by register its rank; whether any said more."""
+    width, more = entry_width(precision), False
     for data in packed:
-        if len(data) == size:
-            return estimate(unpack(packed, precision))
         for place in range(0, len(data), width):
-            index, rank = divmod(int.from_bytes(data[place : place + width], "little"), RANKS)
-            ranks[index] = max(rank, ranks.get(index, 0))
+            entry = int.from_bytes(data[place : place + width], "little")
+            index, rank = entry // RANKS, entry % RANKS
+            if rank > ranks.get(index, 0):
+                ranks[index] = rank
+                more = True
+    return more
+
+
+def estimate_of_ranks(ranks: Mapping[int, int], precision: int) -> int:
+    """`estimate` from the ranks of the registers that saw something."""
+    size = 1 << precision
     counts = [0] * (max(ranks.values(), default=0) + 1)
     for rank in ranks.values():
         counts[rank] += 1

@@ -5,14 +5,15 @@ result in any order of arrival. A state is the entries (time, tie, value) that s
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
 import polars as pl
 
 from tilefold.functions.base import TIE, TIME, AggregateFunction, Columns, Component, Expressions, Partial
-from tilefold.functions.plain import physical_to_python
+from tilefold.functions.plain import physical_to_python, same
 
 ORDER = itemgetter(0, 1)
 """Sort key of entries (time, tie, value)."""
@@ -63,15 +64,20 @@ class One(Partial):
 
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
         """See `Partial`; the newest tile that holds an entry has the last one, the oldest the first."""
-        times = columns[0]
-        there = [place for place in range(min(lows[-1], high), high) if times[place] is not None]
+        times, _, values = columns
+        low, last = min(lows[-1], high), self._pick is max  # also of attributes
+        if None not in times:
+            there: Sequence[int] = range(low, high)
+        else:
+            there = [place for place in range(low, high) if times[place] is not None]
         if not there:
             return [None] * len(lows)
-        if self._pick is max:  # also of attributes
-            entry = tuple(column[there[-1]] for column in columns)
-            return [entry if low <= there[-1] else None for low in lows]
+        if last:
+            at = there[-1]
+            entry = (times[at], None, values[at])
+            return [entry if low <= at else None for low in lows]
         found = [bisect_left(there, low) for low in lows]
-        return [tuple(column[there[at]] for column in columns) if at < len(there) else None for at in found]
+        return [(times[there[at]], None, values[there[at]]) if at < len(there) else None for at in found]
 
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
@@ -136,21 +142,29 @@ class Many(Partial):
         return self._select(entries)
 
     def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
-        """See `Partial`; older tiles are looked at only as long as there is room before newer entries."""
-        if self._end != "last":
-            return super().fold_chain(columns, lows, high)
-        times, ties, values = columns
-        state: list[tuple[Any, ...]] | None = None
+        """See `Partial`; only as many tiles are looked at as have what is kept, and their values alone, which are in order."""
+        values = columns[2]
+        if self._end == "first":
+            return [self._from_front(values, low, high) for low in lows]
+        kept: list[tuple[Any, ...]] = []
         states: list[Any] = []
         for low in lows:
-            if low < high:
-                state = state or []
-                while low < high and len(state) < self._limit:
-                    high -= 1
-                    state = self._select([*zip(times[high], ties[high], values[high], strict=True), *state])
-                high = min(low, high)
-            states.append(state)
+            while low < high and len(kept) < self._limit:
+                high -= 1
+                self._keep_more(kept, reversed(values[high]))
+            states.append(kept[::-1])
         return states
+
+    def _from_front(self, values: Sequence[Sequence[Any]], low: int, high: int) -> list[tuple[Any, ...]]:
+        kept: list[tuple[Any, ...]] = []
+        while low < high and len(kept) < self._limit:
+            self._keep_more(kept, values[low])
+            low += 1
+        return kept
+
+    def _keep_more(self, kept: list[tuple[Any, ...]], values: Iterable[Any]) -> None:
+        """Keep values that come from the wanted end on, as entries, up to the limit."""
+        kept += [(None, None, value) for value in islice(values, self._limit - len(kept))]
 
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
@@ -183,7 +197,11 @@ def many_function(label: str, partial: Many, dtype: pl.DataType) -> AggregateFun
     def finish(entries: Any) -> Any:
         return [convert(value) for _, _, value in entries or ()]
 
+    def finish_same(entries: Any) -> Any:
+        return [entry[2] for entry in entries or ()]
+
     def finish_rows(names: list[str]) -> pl.Expr:
         return pl.coalesce(pl.col(names[2]), empty)
 
-    return AggregateFunction(label, (partial,), pl.List(dtype), [], finish, finish_rows)
+    plain = finish_same if convert is same else finish
+    return AggregateFunction(label, (partial,), pl.List(dtype), [], plain, finish_rows)

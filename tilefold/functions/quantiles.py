@@ -62,6 +62,12 @@ class Bins(Partial):
         """See `Partial`."""
         return tuple(filter(None, columns[0][low:high]))
 
+    def fold_chain(self, columns: Columns, lows: Sequence[int], high: int) -> list[Any]:
+        """See `Partial`; the tiles are taken once."""
+        oldest = min(lows[-1], high)
+        tiles = tuple(columns[0][oldest:high])
+        return [tiles[low - oldest :] for low in lows]
+
     def combine(self, one: Any, other: Any) -> Any:
         """See `Partial`."""
         return one + other
@@ -83,24 +89,32 @@ def percentile_function(part: float, precision: int) -> AggregateFunction:
     bins = bins_per_octave(precision)
 
     def finish(state: Any) -> float | None:
-        if not state:
+        data = b"".join(state or ())
+        if not data:
             return None
-        data = b"".join(state)
         if len(data) <= FEW_BYTES:
-            return percentile_of_few(unpack_few(data, bins), part, bins)
+            return percentile_of_few(unpack_few(data, bins).items(), part, bins)
         return percentile(*unpack(data, bins), part, bins)
 
+    def _of_few(entries: list[tuple[int, int]]) -> float | None:
+        return percentile_of_few(entries, part, bins) if entries else None
+
     def finish_all(states: Sequence[Any]) -> Sequence[float | None]:
-        tiles = dict.fromkeys(tile for state in states for tile in state or ())
+        tiles = dict.fromkeys(tile for state in states for tile in state or () if tile)
+        if not tiles:
+            return [None] * len(states)
         if sum(map(len, tiles)) <= FEW_BYTES:
-            return [finish(state) for state in states]
+            parsed = {tile: list(unpack_few(tile, bins).items()) for tile in tiles}
+            return [_of_few([entry for tile in state or () if tile for entry in parsed[tile]]) for state in states]
         return percentiles(*_together(states, list(tiles), bins), part, bins)
 
     def finish_rows(names: list[str]) -> pl.Expr:
         return pl.col(names[0]).map_batches(partial(percentile_column, part=part, bins=bins), return_dtype=pl.Float64())
 
     label = f"approx_percentile_p{_digits(part)}{'' if precision == DEFAULT_PRECISION else f'_precision_{precision}'}"
-    return AggregateFunction(label, (Bins(precision),), pl.Float64(), None, finish, finish_rows, finalize_all=finish_all)
+    return AggregateFunction(
+        label, (Bins(precision),), pl.Float64(), None, finish, finish_rows, finalize_all=finish_all, is_kept=True
+    )
 
 
 def _together(states: Sequence[Any], tiles: list[bytes], bins: int) -> tuple[Ints, Ints]:
@@ -115,7 +129,7 @@ def _together(states: Sequence[Any], tiles: list[bytes], bins: int) -> tuple[Int
     numbers = {tile: number for number, tile in enumerate(tiles)}
     times = np.zeros((len(states), len(tiles)), np.int64)  # a tile may stand in a state twice
     for number, state in enumerate(states):
-        for tile in state or ():
+        for tile in filter(None, state or ()):
             times[number, numbers[tile]] += 1
     return different, times @ held
 
