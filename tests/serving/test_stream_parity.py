@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.effort import examples
@@ -275,6 +275,7 @@ STEPS = st.one_of(
 @pytest.mark.parametrize("kind", KINDS)
 @RELAXED
 @given(steps=st.lists(STEPS, min_size=5, max_size=14))
+@example([("push", [("b", 2810, 0)], 0), ("materialize", False), ("wait", 26), ("correct", 3, 0), ("materialize", True)])
 def test_a_read_equals_the_reference_whatever_was_done(
     online_url: str, stream_url: str, kind: str, steps: list[tuple[Any, ...]]
 ) -> None:

@@ -141,6 +141,45 @@ def test_a_begun_sync_of_an_unknown_compaction(ws: Workspace) -> None:
     assert (counts(report), report.full) == ((8, 0, 0), True)
 
 
+def _once(ws: Workspace) -> None:
+    step(ws, 3)
+
+
+def _not_committed(ws: Workspace) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(OnlineStore, "commit", _dies)
+        with pytest.raises(StoreUnavailableError):
+            step(ws, 3)
+
+
+def _of_an_unknown_compaction(ws: Workspace) -> None:
+    step(ws, 3)
+    version = ws.definitions.view("spend").version
+    assert ws.online_store.begin("spend", version, Mark(int(day(3).timestamp() * 1e6), 2))
+    ws.event_log("events").take_barrier()
+
+
+def _broken(ws: Workspace) -> None:
+    step(ws, 3)
+    ws.online_client().hset(ws.online_key("spend", {"user": "c"}), "b", b"broken")
+
+
+@pytest.mark.parametrize(
+    ("before", "full"), [(_once, True), (_not_committed, False), (_of_an_unknown_compaction, False), (_broken, True)]
+)
+def test_where_all_is_written_what_is_gone_is_emptied(ws: Workspace, before: Any, full: bool) -> None:
+    """Where it is not known what the store holds, keys without events any more are emptied too, and no others."""
+    before(ws)
+    ws.append("events", frame([("b", 0.5, 1, "kept")]), replace=(day(0), day(1)))
+    report = ws.materialize("spend", day(4), full=full).sync
+    assert report is not None
+    assert (counts(report), report.full) == ((2, 0, 6), True)
+    assert_all_equal_reference(
+        ws, ws.definitions.view("spend"), frame([*ROWS[1:20], ("b", 0.5, 1, "kept")]), ["a", *QUIET], day(4)
+    )
+    assert counts(ws.materialize("spend", day(5), full=True).sync) == (2, 0, 0)
+
+
 def test_superseded_by_a_later_begun_sync(ws: Workspace) -> None:
     """A sync below one that has begun is superseded, and changes nothing."""
     ws.compact("spend", day(3))

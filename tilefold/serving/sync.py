@@ -2,9 +2,9 @@
 
 The rule, for compaction `(E, n)`: it is entered in the view's list of begun syncs before its first key. A key is skipped only
 if its part equals the one in the committed compaction AND in every begun one; where one of these is missing, all keys are
-written. Each part is written by a compare of stamps in the server, and the mark moves last, by the same compare. So a crash
-anywhere, a repeat, or a sleeper that wakes up late leaves every key right. Compactions are read from one version of their
-table, taken after the begin: what is pruned meanwhile is there to the end.
+written, and what else the store holds is emptied. Each part is written by a compare of stamps in the server, and the mark
+moves last, by the same compare. So a crash anywhere, a repeat, or a sleeper that wakes up late leaves every key right.
+Compactions are read from one version of their table, taken after the begin: what is pruned meanwhile is there to the end.
 """
 
 import time
@@ -18,7 +18,9 @@ from tilefold.errors import ConflictError, complaint
 from tilefold.serving.reports import SyncReport
 from tilefold.serving.seeding import Seeding
 from tilefold.serving.sync_ports import Compactions, SyncedView, SyncStore, Work
+from tilefold.stores.script_runner import batched
 
+OTHERS_AT_ONCE = 1_000
 Progress = Callable[[int, int], None]  # keys done, keys in all
 Seed = Callable[[Mark], Seeding | None]
 
@@ -77,6 +79,7 @@ class Sync:
         self._seed, self._full, self._progress, self._begun = seed, full, progress, begun
         self._tally = _Tally()
         self._emptied: set[bytes] = set()
+        self._written: set[bytes] | None = None  # the keys, where others are to be emptied
         self._began = time.monotonic()
 
     def run(self) -> SyncReport:
@@ -93,12 +96,15 @@ class Sync:
             return self._report(superseded=True, full=False)
         compactions = self._pinned()
         committed = self._store.mark(self._name, self._version)  # after begin: a store emptied before it shows none
-        bases = self._bases(compactions, committed)
+        wanted = self._wanted(committed)
+        bases = wanted if committed and not self._full and set(compactions.marks()).issuperset(wanted) else None
+        if bases is None and (wanted or self._full):  # else it is the first one: nothing is there yet
+            self._written = set()
         to_remove = self._store.emptied(self._name, self._version) if committed else set()
         seeding = self._seed(self._mark)
         self._begun()  # not before: a seeding brings the event log up to the stream, and writes what it finds there
         seeded = seeding.write() if seeding else None
-        done = (seeding is None or seeded is not None) and self._write_all(compactions, bases)
+        done = (seeding is None or seeded is not None) and self._write_all(compactions, bases) and self._empty_others()
         if not done or not self._store.commit(self._name, self._version, self._mark, seeded):
             return self._report(superseded=True, full=bases is None)
         if committed and to_remove:
@@ -118,11 +124,10 @@ class Sync:
         self._store.remove_emptied(self._name, self._version, keys, below)
         self._store.forget_emptied(self._name, self._version, keys)
 
-    def _bases(self, compactions: Compactions, committed: Mark | None) -> list[Mark] | None:
-        """The compactions whose parts the store's keys may have; None where they are not all known."""
+    def _wanted(self, committed: Mark | None) -> list[Mark]:
+        """The compactions whose parts the store's keys may have."""
         begun = [mark for mark in self._store.begun(self._name, self._version) if mark != self._mark]
-        wanted = [*([committed] if committed else []), *begun]
-        return wanted if committed and not self._full and set(compactions.marks()).issuperset(wanted) else None
+        return [*([committed] if committed else []), *begun]
 
     def _write_all(self, compactions: Compactions, bases: list[Mark] | None) -> bool:
         """Write what differs; False where a newer sync has taken over."""
@@ -138,6 +143,18 @@ class Sync:
 
     def _write_batch(self, entities: Sequence[str], parts: Sequence[bytes]) -> bool:
         keys = [self._view.key_of(entity) for entity in entities]
+        if self._written is not None:
+            self._written.update(keys)
+        return self._write_keys(keys, parts)
+
+    def _empty_others(self) -> bool:
+        """Empty the keys that this compaction does not have, where it is not known which the store's others had."""
+        if self._written is None:
+            return True
+        others = self._store.others(self._name, self._version, self._written)
+        return all(self._write_keys(some, [b""] * len(some)) for some in batched(others, OTHERS_AT_ONCE))
+
+    def _write_keys(self, keys: Sequence[bytes], parts: Sequence[bytes]) -> bool:
         emptied = [key for key, part in zip(keys, parts, strict=True) if not part]
         if emptied:
             self._store.note_emptied(self._name, self._version, emptied)

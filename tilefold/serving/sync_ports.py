@@ -53,6 +53,10 @@ class SyncStore(Protocol):
         """Write batch parts, each unless the entity has a newer one; False where a newer part or mark stops the sync."""
         ...
 
+    def others(self, view: str, version: str, keys: Collection[bytes]) -> Iterable[bytes]:
+        """The keys of all entities but these that hold a batch part which is not empty."""
+        ...
+
     def note_emptied(self, view: str, version: str, keys: Sequence[bytes]) -> None:
         """Remember keys that a sync is about to empty."""
         ...

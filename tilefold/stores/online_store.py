@@ -9,12 +9,13 @@ in this order: marks read before `begin` may be those of a store that was emptie
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Self
 
 from redis import Redis
 
+from tilefold.engine.codec import PART_START
 from tilefold.engine.mark import Mark
 from tilefold.errors import StoreUnavailableError
 from tilefold.stores.online_connect import check, client_of
@@ -172,6 +173,14 @@ class OnlineStore(OnlineReads):
     def scan_entities(self, view: str, version: str, count: int | None = None) -> Iterator[bytes]:
         """Keys of a view's entities, in no order, `count` at most; one may come twice while the store grows."""
         return islice(scan(self._link, self._keys.all_entities(view, version)), count)
+
+    def others(self, view: str, version: str, keys: Collection[bytes]) -> Iterator[bytes]:
+        """The keys of all entities but these that hold a batch part which is not empty."""
+        there = (key for key in self.scan_entities(view, version) if key not in keys)
+        for some in batched(there, _SAMPLE_STEP):
+            for key, (part, _) in zip(some, self.read_many(some), strict=True):
+                if part is not None and len(part) != PART_START:
+                    yield key
 
     def sample_stamps(self, view: str, version: str, count: int) -> Iterator[tuple[bytes, Mark]]:
         """The keys of `count` entities at most, with the stamps of their batch parts."""
