@@ -26,19 +26,21 @@ if os.fork() == 0:
     os.close(1)
     time.sleep({seconds})
 '''
-child = subprocess.run([sys.executable, "-c", leaves], stdout=subprocess.PIPE, text=True)
-left = [int(word) for word in child.stdout.split()]
-assert len(left) == 2, child.stdout
-{act}
-print([number for number in left if Path(f"/proc/{{number}}").exists()], kept.poll())
-kept.kill()
-kept.wait()
+try:
+    child = subprocess.run([sys.executable, "-c", leaves], stdout=subprocess.PIPE, text=True)
+    left = [int(word) for word in child.stdout.split()]
+    assert len(left) == 2, child.stdout
+    {act}
+    print([number for number in left if Path(f"/proc/{{number}}").exists()], kept.poll())
+finally:
+    kept.kill()
+    kept.wait()
 """
 WAIT_FOR_DEATH = """
-deadline_s = time.monotonic() + 20
-while [n for n in left if Path(f"/proc/{n}").exists()] and time.monotonic() < deadline_s:
-    taken.reap({kept.pid})
-    time.sleep(0.01)
+    deadline_s = time.monotonic() + 20
+    while [n for n in left if Path(f"/proc/{n}").exists()] and time.monotonic() < deadline_s:
+        taken.reap({kept.pid})
+        time.sleep(0.01)
 """
 
 
@@ -55,6 +57,11 @@ def test_no_orphan_is_left_in_the_process_table(stubborn: str, seconds: float, a
     """Orphans with sessions of their own are gone, not even waiting to be reaped; a child from before goes on."""
     code = SCRIPT.format(stubborn=stubborn, seconds=seconds, act=act)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+        timeout=60,
     )
     assert (done.stdout, done.returncode) == ("[] None\n", 0), done.stderr

@@ -44,7 +44,7 @@ def test_sums_of_integers(values: list[int]) -> None:
 @RELAXED
 @given(st.lists(FLOATS, max_size=30), st.integers(0, 80))
 def test_sums_of_floats(values: list[float], more: int) -> None:
-    """Sums are right to 1e-9 of the sum of absolute values, NaN and infinities where they are and nowhere else."""
+    """Sums are right to 1e-9 of the sum of absolute values, where that is a number; NaN and infinities are where they are."""
     values = [*values, *[0.1] * more]
     for held, found in of_runs(values, pl.Float64(), "add"):
         if all(map(math.isfinite, held)) and math.isfinite(sum(map(abs, held))):

@@ -10,7 +10,7 @@ from tests.simulation.schedule import run
 from tests.simulation.views import KINDS, LIFETIME_ALONE
 from tilefold.engine import join_zones, merge_stream, stream_fold
 from tilefold.engine.time import DAY_US
-from tilefold.serving import stream_view
+from tilefold.serving import stream_batch
 from tilefold.stores import stream_parts
 from tilefold.stores.stream_log import Kind, Place
 
@@ -45,7 +45,7 @@ def test_without_the_predicate_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_positions_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that does not tell what parts hold already folds it again after a crash, and the simulation says so."""
-    monkeypatch.setattr(stream_view, "cuts_of", lambda parts, places: {})  # noqa: ARG005
+    monkeypatch.setattr(stream_batch, "cuts_of", lambda parts, places: {})  # noqa: ARG005
     assert fails_within(BREAKS_WITHIN)
 
 

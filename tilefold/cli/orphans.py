@@ -34,18 +34,30 @@ class Orphans:
                 _reap(number)
 
     def end(self) -> None:
-        """Return when no child is left but those from before: asked to end first, killed after the grace."""
-        began, told = time.monotonic(), set[tuple[int, int]]()
-        while (strays := self._strays()) and time.monotonic() - began < 2 * GRACE_S:
-            loud = signal.SIGTERM if time.monotonic() - began < GRACE_S else signal.SIGKILL
-            for number, state in strays.items():
-                if state in _DEAD:
-                    _reap(number)
-                elif (number, loud) not in told:
-                    told.add((number, loud))
-                    with suppress(ProcessLookupError):
-                        os.kill(number, loud)
+        """Return when no child is left but those from before: asked to end first, killed after the grace.
+
+        The grace begins anew with each one that comes up: an orphan's own children are ours when it is gone, and not before.
+        """
+        began, seen, told = time.monotonic(), set[int](), set[tuple[int, int]]()
+        while strays := self._strays():
+            now = time.monotonic()
+            if not strays.keys() <= seen:
+                began = now
+                seen |= strays.keys()
+            if now - began >= 2 * GRACE_S:
+                break
+            self._tell(strays, signal.SIGTERM if now - began < GRACE_S else signal.SIGKILL, told)
             time.sleep(_POLL_S)
+
+    def _tell(self, strays: dict[int, str], loud: signal.Signals, told: set[tuple[int, int]]) -> None:
+        """Reap the dead, and tell the others once."""
+        for number, state in strays.items():
+            if state in _DEAD:
+                _reap(number)
+            elif (number, loud) not in told:
+                told.add((number, loud))
+                with suppress(ProcessLookupError):
+                    os.kill(number, loud)
 
     def _strays(self) -> dict[int, str]:
         found = _children() if self._adopts else {}

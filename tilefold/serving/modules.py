@@ -1,8 +1,8 @@
 """Modules and folders of declarations, imported.
 
 The rule: what is named must be there and must import; else the error says what was looked for and where, or the line that
-failed. A folder's files are read anew each time, as a package of their own that leaves nothing behind; those of its subfolders
-by the names under which they import each other. Tests, and what is hidden, declare nothing.
+failed. A folder's files are read anew each time (see `uncached`), as a package of their own that leaves nothing behind; those
+of its subfolders by the names under which they import each other. Tests, and what is hidden, declare nothing.
 """
 
 import importlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tilefold.errors import DeclarationError, FileError, TilefoldError, complaint
+from tilefold.serving.uncached import uncached
 
 NAME_ANOTHER = (
     "Run it in the project's folder, or name a folder of Python files or an importable module "
@@ -84,7 +85,7 @@ def _folder_modules(folder: Path) -> list[ModuleType]:
     sys.modules[name] = package
     files = [path for path in sorted(folder.absolute().rglob("*.py")) if _declares(path.relative_to(folder.absolute()))]
     importlib.invalidate_caches()
-    with _importable(folder.resolve()):
+    with _importable(folder.resolve()), uncached(folder.resolve()):
         return [_load(_module_name(name, path.relative_to(folder.absolute())), path) for path in files]
 
 
