@@ -53,12 +53,13 @@ def test_a_broken_address_file_of_a_living_server_is_an_error(tmp_path: Path) ->
 
 def test_a_server_that_hangs_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that lives but gives no answer is not doubled either."""
-    monkeypatch.setattr("tilefold.stores.embedded_process._ANSWER_TIMEOUT_S", 0.05)
-    monkeypatch.setattr("tilefold.stores.embedded_process._CONTROL_TIMEOUT_S", 0.05)
     with open_embedded(tmp_path):
+        monkeypatch.setattr("tilefold.stores.embedded_process._ANSWER_TIMEOUT_S", 0.05)
+        monkeypatch.setattr("tilefold.stores.embedded_process._CONTROL_TIMEOUT_S", 0.05)
         os.kill(server_process(tmp_path, "online"), signal.SIGSTOP)
         with pytest.raises(StoreUnavailableError, match="does not answer"):
             open_embedded(tmp_path)
+        monkeypatch.undo()
         os.kill(server_process(tmp_path, "online"), signal.SIGCONT)
 
 
