@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from tests.cli.writers import DECLARED
+from tilefold.cli import commands_building, commands_reading
 from tilefold.cli.app import run
 
 DEFINITIONS = """
@@ -71,6 +72,8 @@ def tilefold(root: Path, definitions: Path, capsys: pytest.CaptureFixture[str], 
     """Run the command in this process: exit code, standard output, standard error."""
     for name in ("TILEFOLD_ROOT", "TILEFOLD_DEFINITIONS", "TILEFOLD_ONLINE_URL", "TILEFOLD_STREAM_URL", "TILEFOLD_NAME"):
         monkeypatch.delenv(name, raising=False)
+    for commands in (commands_building, commands_reading):
+        monkeypatch.setattr(commands, "give_way", lambda: None)  # this process has other tests to run
 
     def call(*arguments: str) -> Told:
         given = [word.partition("=")[0] for word in arguments]

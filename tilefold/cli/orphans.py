@@ -11,13 +11,12 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
+
+from tilefold.cli.process_table import DEAD, processes
 
 GRACE_S = 5.0
 _POLL_S = 0.02
 _SET_CHILD_SUBREAPER = 36  # of prctl(2)
-_DEAD = {"Z", "X"}
-_PROCESSES = Path("/proc")
 
 
 class Orphans:
@@ -30,7 +29,7 @@ class Orphans:
     def reap(self, expected: set[int]) -> None:
         """Let dead orphans go; `expected` are living children, whose end somebody else waits for."""
         for number, state in self._strays().items():
-            if state in _DEAD and number not in expected:
+            if state in DEAD and number not in expected:
                 _reap(number)
 
     def end(self) -> None:
@@ -52,7 +51,7 @@ class Orphans:
     def _tell(self, strays: dict[int, str], loud: signal.Signals, told: set[tuple[int, int]]) -> None:
         """Reap the dead, and tell the others once."""
         for number, state in strays.items():
-            if state in _DEAD:
+            if state in DEAD:
                 _reap(number)
             elif (number, loud) not in told:
                 told.add((number, loud))
@@ -65,14 +64,8 @@ class Orphans:
 
 
 def _children() -> dict[int, str]:
-    """Our children by number, each with its state, as the kernel tells it."""
-    found = {}
-    for status in _PROCESSES.glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError):  # it ended meanwhile
-            state, parent = status.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == os.getpid():
-                found[int(status.parent.name)] = state
-    return found
+    """Our children by number, each with its state."""
+    return {each.number: each.state for each in processes() if each.parent == os.getpid()}
 
 
 def _reap(number: int) -> None:

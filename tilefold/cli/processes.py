@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tilefold.cli.process_table import DEAD, PROCESSES, processes
+
 GRACE_S = 15.0
 GROUP_GRACE_S = 5.0
 _POLL_S = 0.05
 _TAIL_LINES = 15
-_PROCESSES = Path("/proc")  # Linux's; elsewhere the group is asked by signal 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,9 @@ class Child:
 
     def _group_lives(self) -> bool:
         self.process.poll()  # reaps it: a dead child that nobody asked after still counts as one of its group
-        if not _PROCESSES.is_dir():
+        if not PROCESSES.is_dir():  # as Linux has it; elsewhere the group is asked by signal 0
             return self._signal_group(0)
-        return any(_is_alive_in(status, self.process.pid) for status in _PROCESSES.glob("[0-9]*/stat"))
+        return any(each.group == self.process.pid and each.state not in DEAD for each in processes())
 
     def _signal_group(self, number: int) -> bool:
         """Whether there was anybody left to signal."""
@@ -92,15 +93,6 @@ class Child:
         except ProcessLookupError:
             return False
         return True
-
-
-def _is_alive_in(status: Path, group: int) -> bool:
-    """Whether a process is one of a group and no zombie: those whose parent died wait for a reaper that may be slow."""
-    try:
-        state, _, number = status.read_text().rpartition(")")[2].split()[:3]
-    except (OSError, ValueError):  # it ended meanwhile
-        return False
-    return int(number) == group and state not in {"Z", "X"}
 
 
 def stop_all(children: Sequence[Child]) -> None:
