@@ -56,12 +56,9 @@ WAIT_FOR_DEATH = """
 def test_no_orphan_is_left_in_the_process_table(stubborn: str, seconds: float, act: str) -> None:
     """Orphans with sessions of their own are gone, not even waiting to be reaped; a child from before goes on."""
     code = SCRIPT.format(stubborn=stubborn, seconds=seconds, act=act)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        check=False,
-        timeout=60,
-    )
+    command, folder = [sys.executable, "-c", code], Path(__file__).parents[2]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=60)
+    except subprocess.TimeoutExpired as late:  # what it left holds its output open
+        pytest.fail(f"it said {late.stdout!r} and {late.stderr!r}")
     assert (done.stdout, done.returncode) == ("[] None\n", 0), done.stderr

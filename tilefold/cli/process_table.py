@@ -1,6 +1,6 @@
 """The system's processes, where it lists them as Linux does.
 
-The rule: one that ends while we look is left out and stops nothing. (A glob over `/proc/*/stat` raises ESRCH for it.)
+The rule: one that ends while we look is left out and stops nothing. (A glob over `/proc/*/stat` may raise for it.)
 """
 
 from collections.abc import Iterator
