@@ -44,6 +44,7 @@ WAIT_FOR_DEATH = """
 """
 
 
+@pytest.mark.system  # alone: beside other workers it hung now and then, and why is not known yet
 @pytest.mark.parametrize(
     ("stubborn", "seconds", "act"),
     [
