@@ -70,8 +70,9 @@ class ViewRows:
         entity = entity_expr(layout.join_keys).alias(_ENTITY)
         inputs = [self._input(name).alias(f"__{name}") for name in self._inputs]
         with transforming(view):
-            rows = prepared.select(entity, TIME, tie.alias(TIE), *inputs).sort(TIME, maintain_order=True).collect()
-        return self._lifted(rows)
+            rows = prepared.select(entity, TIME, tie.alias(TIE), *inputs).collect()
+        in_order = rows[TIME].is_sorted()  # as few events mostly are: to sort them costs as much as the rest
+        return self._lifted(rows if in_order else rows.sort(TIME, maintain_order=True))
 
     def _input(self, name: str) -> pl.Expr:
         """What a slot sees of an event, as physical values: a column, or of a secondary key a record of all that it needs."""
